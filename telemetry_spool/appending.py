@@ -1,0 +1,177 @@
+"""Append whole lines to a file that many processes share.
+
+Everything in this project that several processes write (active segments, receipts, dead letters)
+goes through here: lock with a bounded wait, make sure that the file is still there and ours, write
+in one call, take a partial write back.
+
+A writer that opened a file just before it was renamed appends to it under its new name. That loses
+nothing: whoever deletes a file has held this same lock since before the first byte they read of it,
+and empties it first (`delete_locked`). A writer that comes late finds an empty file without a link
+and opens the path again.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from collections.abc import Callable
+from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
+
+# How long a writer waits for the others. They hold the lock for some 10 µs; a process that was
+# stopped while it held it must not stop a training run, so it is not waited for.
+LOCK_WAIT_SECONDS = 0.05
+
+# Each time round, somebody deleted the file between open and lock: once is rare, 8 is no accident.
+_OPEN_ATTEMPTS = 8
+
+_FIRST_PAUSE_SECONDS = 20e-6
+_LONGEST_PAUSE_SECONDS = 1e-3
+
+# Without O_NOATIME, looking at the last byte makes every append write the inode as well.
+_OPEN = (
+    os.O_RDWR
+    | os.O_APPEND
+    | os.O_NOFOLLOW
+    | os.O_CLOEXEC
+    | os.O_NOCTTY
+    | os.O_NONBLOCK
+    | getattr(os, "O_NOATIME", 0)
+)
+
+_TRY_LOCK = LOCK_EX | LOCK_NB
+
+_NOT_OURS_TO_OPEN = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO)
+
+
+class Unsuitable(Exception):
+    """The file cannot be shared: not ours, not regular, linked elsewhere, or not lockable."""
+
+
+def append_lines(
+    path: str,
+    lines: bytes,
+    *,
+    wait: float = LOCK_WAIT_SECONDS,
+    fsync: bool = False,
+    shared: bool = True,
+    then: Callable[[int], None] | None = None,
+) -> int:
+    """Append `lines`, which end in a newline, to the file at `path`, created if need be.
+
+    Returns the new size in bytes; `then` is called with it while the lock is still held. Waits at
+    most `wait` seconds for the lock. `shared` says that others may create files in the directory,
+    so that the file must be proved ours each time. Raises Unsuitable if the file cannot be
+    appended to together with others, OSError if not all of `lines` could be written; the file is
+    then as it was.
+    """
+    for _ in range(_OPEN_ATTEMPTS):
+        descriptor = _open(path)
+        try:
+            _lock(descriptor, wait)
+            try:
+                size = os.lseek(descriptor, 0, os.SEEK_END)
+                if (shared or size == 0) and not _still_ours(path, descriptor):
+                    continue
+                size = _write(descriptor, size, lines, fsync=fsync)
+                if then is not None:
+                    then(size)
+                return size
+            finally:
+                # A child forked meanwhile has the descriptor too: closing it here unlocks nothing.
+                flock(descriptor, LOCK_UN)
+        finally:
+            os.close(descriptor)
+    raise Unsuitable(f"{path} is deleted again and again")
+
+
+def append_new(path: str, lines: bytes, *, fsync: bool = False) -> None:
+    """Write `lines` to a file that does not exist yet. Raises OSError; the file may exist then."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        _write(descriptor, 0, lines, fsync=fsync)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: str) -> int:
+    try:
+        try:
+            return os.open(path, _OPEN)
+        except FileNotFoundError:
+            return os.open(path, _OPEN | os.O_CREAT, 0o600)
+    except OSError as error:
+        if error.errno in _NOT_OURS_TO_OPEN:
+            raise Unsuitable(f"{path}: {error.strerror}") from error
+        raise
+
+
+def _lock(descriptor: int, wait: float) -> None:
+    try:
+        flock(descriptor, _TRY_LOCK)
+    except BlockingIOError:
+        _wait_for_lock(descriptor, wait)
+    except OSError as error:
+        raise Unsuitable(f"cannot be locked: {error.strerror}") from error
+
+
+def _wait_for_lock(descriptor: int, wait: float) -> None:
+    deadline = time.monotonic() + wait
+    pause = _FIRST_PAUSE_SECONDS
+    while not try_lock(descriptor):
+        if time.monotonic() >= deadline:
+            raise Unsuitable(f"locked by another process for {wait * 1e3:.0f} ms")
+        time.sleep(pause)  # bounded by the deadline: there is no flock with a time limit
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+def try_lock(descriptor: int) -> bool:
+    """Lock a file exclusively without waiting; False if another process has it locked.
+
+    True too on a file system without locks: there is no sharing there that a lock would protect.
+    """
+    try:
+        flock(descriptor, _TRY_LOCK)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
+            raise
+    return True
+
+
+def delete_locked(path: str, descriptor: int) -> None:
+    """Delete the file at `path`, open and locked as `descriptor`. Raises OSError."""
+    os.ftruncate(descriptor, 0)
+    os.unlink(path)
+
+
+def _still_ours(path: str, descriptor: int) -> bool:
+    """Return False if the file was deleted. Raises Unsuitable if somebody else may have put it."""
+    status = os.fstat(descriptor)
+    if status.st_nlink == 0:
+        return False
+    if not stat.S_ISREG(status.st_mode):
+        raise Unsuitable(f"{path} is not a regular file")
+    if status.st_uid != os.geteuid():
+        raise Unsuitable(f"{path} belongs to another user")
+    if status.st_nlink != 1:
+        raise Unsuitable(f"{path} has another link")
+    return True
+
+
+def _write(descriptor: int, size: int, lines: bytes, *, fsync: bool) -> int:
+    if size and os.pread(descriptor, 1, size - 1) != b"\n":
+        lines = b"\n" + lines  # power was lost in the middle of the line before
+    try:
+        written = os.write(descriptor, lines)
+        while written < len(lines):
+            written += os.write(descriptor, lines[written:])
+        if fsync:
+            os.fsync(descriptor)
+    except OSError:
+        os.ftruncate(descriptor, size)
+        raise
+    return size + written

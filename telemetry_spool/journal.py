@@ -1,0 +1,78 @@
+"""Daily files of JSON lines: receipts, losses and dead letters, bounded by size and age."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from telemetry_spool import paths
+from telemetry_spool.appending import append_lines
+
+# One part holds a good 30,000 receipts and still opens in an editor.
+_PART_BYTES = 8 * 2**20
+
+# A reader of the file may hold it for longer than a writer inside Flower would want to wait, but
+# nobody stands behind these writes.
+_WAIT_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """A directory of `YYYY-MM-DD.jsonl` files, continued in `YYYY-MM-DD.N.jsonl` when one fills."""
+
+    directory: Path
+    max_bytes: int
+    max_days: int
+
+    def append(self, records: Iterable[Mapping[str, object]], now: datetime) -> None:
+        """Append records to the day's file, all or none. Raises OSError or Unsuitable."""
+        lines = "".join(json.dumps(record) + "\n" for record in records).encode()
+        if not lines:
+            return
+        os.makedirs(self.directory, mode=0o700, exist_ok=True)
+        append_lines(str(self._part(now)), lines, wait=_WAIT_SECONDS)
+
+    def _part(self, now: datetime) -> Path:
+        part = 0
+        while True:
+            path = self.directory / paths.daily_name(now, part)
+            try:
+                if path.stat().st_size < _PART_BYTES:
+                    return path
+            except FileNotFoundError:
+                return path
+            part += 1
+
+    def prune(self, now: datetime) -> list[Path]:
+        """Delete the oldest files until what is left keeps within size and age; return the deleted.
+
+        Raises OSError if the directory cannot be listed or a file not deleted.
+        """
+        files = self.files()
+        total = sum(path.stat().st_size for path in files)
+        first_day = f"{now - timedelta(days=self.max_days):%Y-%m-%d}"
+        deleted = []
+        for path in files[:-1]:
+            if total <= self.max_bytes and path.name[: len(first_day)] >= first_day:
+                break
+            total -= path.stat().st_size
+            path.unlink()
+            deleted.append(path)
+        return deleted
+
+    def files(self) -> list[Path]:
+        """Return the files there are, the oldest first."""
+        found = []
+        try:
+            with os.scandir(self.directory) as entries:
+                for entry in entries:
+                    place = paths.daily_order(entry.name)
+                    if place is not None:
+                        found.append((place, Path(entry.path)))
+        except FileNotFoundError:
+            return []
+        return [path for _, path in sorted(found)]

@@ -1,0 +1,83 @@
+"""What is in the spool directory, and the events in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from telemetry_spool import paths
+from telemetry_spool.acks import Ack, read_ack
+from telemetry_spool.segment import Line, read_lines
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFile:
+    """A segment as the directory shows it: size in bytes, `modified` in seconds since the epoch."""
+
+    path: str
+    name: str
+    kind: paths.Kind
+    size: int
+    modified: float
+
+
+def list_segments(directory: str) -> list[SegmentFile]:
+    """Return the segments in a directory in the order of their names: sealed ones by age.
+
+    A directory that does not exist has none. Raises OSError if it cannot be listed.
+    """
+    found = []
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                kind = paths.kind_of(entry.name)
+                if kind is None:
+                    continue
+                try:
+                    status = entry.stat(follow_symlinks=False)
+                except FileNotFoundError:
+                    continue  # sealed or deleted since it was listed
+                found.append(
+                    SegmentFile(entry.path, entry.name, kind, status.st_size, status.st_mtime)
+                )
+    except FileNotFoundError:
+        return []
+    return sorted(found, key=lambda segment: segment.name)
+
+
+def open_segment(path: str, *, write: bool = False) -> int:
+    """Open a segment's file for reading, never through a link and never waiting for a FIFO.
+
+    `write` is for locking it where locks need a writable descriptor (NFS). Raises OSError.
+    """
+    access = os.O_RDWR if write else os.O_RDONLY
+    return os.open(path, access | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def pending_lines(segment: SegmentFile, *, limit: int) -> Iterator[Line]:
+    """Yield the lines of a segment that are not dealt with yet, as `read_lines` does.
+
+    A segment that is gone by now has none. Raises OSError if it cannot be read.
+    """
+    try:
+        descriptor = open_segment(segment.path)
+    except FileNotFoundError:
+        return
+    try:
+        yield from unaccepted_lines(descriptor, ack_of(segment.path, descriptor), limit=limit)
+    finally:
+        os.close(descriptor)
+
+
+def ack_of(path: str, descriptor: int) -> Ack:
+    """Return the saved progress of the segment at `path`, open as `descriptor`."""
+    directory, name = os.path.split(path)
+    return read_ack(os.path.join(directory, paths.ack_name(name)), descriptor)
+
+
+def unaccepted_lines(descriptor: int, ack: Ack, *, limit: int) -> Iterator[Line]:
+    """Yield the lines of an open segment that `ack` does not cover."""
+    for line in read_lines(descriptor, ack.offset, limit=limit):
+        if line.start not in ack.beyond:
+            yield line

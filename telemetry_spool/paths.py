@@ -1,0 +1,164 @@
+"""Every path and every file name of this project. Nothing here creates or opens anything."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from pathlib import Path
+
+APPLICATION = "flwr-telemetry"
+
+NOWHERE = Path("/dev/null/no-home-directory")
+"""The root where none can be determined: it cannot exist, and the error names the reason."""
+
+_ACTIVE = re.compile(r"(?P<host>[A-Za-z0-9_-]+)\.(?P<uid>[0-9]+)\.(?P<kind>active|local)\.jsonl")
+_SEALED = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}(?P<local>\.local)?\.jsonl")
+_TEMPORARY = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}(\.local)?\.tmp")
+_DAILY = re.compile(r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(\.(?P<part>[0-9]+))?\.jsonl")
+_SUFFIX = ".jsonl"
+
+# Longer host names are cut: a file name may have 255 bytes, and UID and kind follow.
+_HOST_LENGTH = 64
+
+
+class Kind(Enum):
+    """What a file in the spool directory is."""
+
+    ACTIVE = "active"
+    """Appended to by every process of one user on one host."""
+    SEALED = "sealed"
+    """Immutable; the uploader may send it."""
+    ACTIVE_LOCAL = "active-local"
+    """Active, recorded in mode `local`: never uploaded."""
+    SEALED_LOCAL = "sealed-local"
+    """Sealed, recorded in mode `local`: never uploaded."""
+
+    @property
+    def active(self) -> bool:
+        """Whether writers may still append."""
+        return self in (Kind.ACTIVE, Kind.ACTIVE_LOCAL)
+
+    @property
+    def local(self) -> bool:
+        """Whether it was recorded in mode `local`."""
+        return self in (Kind.ACTIVE_LOCAL, Kind.SEALED_LOCAL)
+
+
+@dataclass(frozen=True, slots=True)
+class Directories:
+    """Where everything is. `root` has it all; `spool` can be elsewhere (a drop box)."""
+
+    root: Path
+    spool: Path
+
+    @property
+    def rejected(self) -> Path:
+        """Dead letters, a file a day."""
+        return self.root / "rejected"
+
+    @property
+    def receipts(self) -> Path:
+        """What left this machine and what was lost, a file a day."""
+        return self.root / "receipts"
+
+    @property
+    def status(self) -> Path:
+        """The uploader's heartbeat."""
+        return self.root / "status.json"
+
+    @property
+    def uploader_lock(self) -> Path:
+        """Held by the one uploader of this spool."""
+        return self.spool / "uploader.lock"
+
+
+def default_root() -> Path | None:
+    """Return the platform's state directory of this user; None where there is no home."""
+    import platformdirs
+
+    root = platformdirs.user_state_path(APPLICATION)
+    return root if root.is_absolute() else None
+
+
+def user_config_directory() -> Path | None:
+    """Return the directory of this user's `config.toml` and `mode`; None without a home."""
+    import platformdirs
+
+    directory = platformdirs.user_config_path(APPLICATION)
+    return directory if directory.is_absolute() else None
+
+
+def config_files() -> list[Path]:
+    """Return the settings files, the user's before the site's, whether or not they exist."""
+    import platformdirs
+
+    directories = (user_config_directory(), platformdirs.site_config_path(APPLICATION))
+    return [directory / "config.toml" for directory in directories if directory]
+
+
+def mode_file() -> Path | None:
+    """Return the file with the user's choice of mode; None without a home."""
+    directory = user_config_directory()
+    return directory / "mode" if directory else None
+
+
+def host_name() -> str:
+    """Return this host's name as file names carry it: ASCII letters, digits, `_` and `-`."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", os.uname().nodename)[:_HOST_LENGTH] or "_"
+
+
+def active_name(host: str, uid: int, *, local: bool) -> str:
+    """Return the name of the segment that one user on one host appends to."""
+    return f"{host}.{uid}.{'local' if local else 'active'}{_SUFFIX}"
+
+
+def sealed_name(now: datetime, token: bytes, *, local: bool) -> str:
+    """Return a name for a sealed segment: by time in UTC, then by the 8 random bytes in `token`."""
+    return f"{_stamp(now, token, local=local)}{_SUFFIX}"
+
+
+def temporary_name(now: datetime, token: bytes, *, local: bool) -> str:
+    """Return the name under which a segment is written before its rename makes it sealed."""
+    return f"{_stamp(now, token, local=local)}.tmp"
+
+
+def _stamp(now: datetime, token: bytes, *, local: bool) -> str:
+    return f"{now:%Y%m%dT%H%M%SZ}-{token.hex()}{'.local' if local else ''}"
+
+
+def kind_of(name: str) -> Kind | None:
+    """Tell what a file in the spool directory is; None for everything that is not a segment."""
+    if match := _SEALED.fullmatch(name):
+        return Kind.SEALED_LOCAL if match["local"] else Kind.SEALED
+    if match := _ACTIVE.fullmatch(name):
+        return Kind.ACTIVE_LOCAL if match["kind"] == "local" else Kind.ACTIVE
+    return None
+
+
+def is_temporary(name: str) -> bool:
+    """Tell whether a file is a segment whose writer has not finished, or died."""
+    return _TEMPORARY.fullmatch(name) is not None
+
+
+def host_of(active: str) -> str:
+    """Return the host that an active segment's name carries."""
+    return active.split(".", 1)[0]
+
+
+def ack_name(sealed: str) -> str:
+    """Return the name of the progress file beside a sealed segment."""
+    return sealed.removesuffix(_SUFFIX) + ".acked"
+
+
+def daily_name(now: datetime, part: int = 0) -> str:
+    """Return the name of a day's file of receipts or dead letters; parts follow when it fills."""
+    return f"{now:%Y-%m-%d}.{part}{_SUFFIX}" if part else f"{now:%Y-%m-%d}{_SUFFIX}"
+
+
+def daily_order(name: str) -> tuple[str, int] | None:
+    """Return day and part of a daily file, which sort by time; None for every other file."""
+    match = _DAILY.fullmatch(name)
+    return (match["day"], int(match["part"] or 0)) if match else None

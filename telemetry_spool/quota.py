@@ -1,0 +1,60 @@
+"""The quota: a spool that nobody uploads stays within its bytes; the oldest events go first."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+
+from telemetry_spool import paths
+from telemetry_spool.appending import delete_locked, try_lock
+from telemetry_spool.listing import ack_of, list_segments, open_segment, unaccepted_lines
+
+
+def enforce(directory: str, limit: int) -> int:
+    """Delete the oldest sealed segments until all segments together have at most `limit` bytes.
+
+    Returns how many events went that nobody had accepted yet. A segment that an uploader holds is
+    passed by, and so is one that disappears meanwhile. A directory that this user may not list (a
+    shared drop box) is left to its owner: 0.
+    """
+    try:
+        segments = list_segments(directory)
+    except OSError:
+        return 0
+    total = sum(segment.size for segment in segments)
+    evicted = 0
+    for segment in segments:
+        if total <= limit:
+            break
+        if segment.kind.active:
+            continue
+        with suppress(OSError):
+            lost = _evict(segment.path)
+            if lost is not None:
+                evicted += lost
+                total -= segment.size
+    return evicted
+
+
+def _evict(path: str) -> int | None:
+    descriptor = open_segment(path, write=True)
+    try:
+        if not try_lock(descriptor):
+            return None
+        lost = sum(1 for _ in unaccepted_lines(descriptor, ack_of(path, descriptor), limit=1))
+        delete_segment(path, descriptor)
+        return lost
+    finally:
+        os.close(descriptor)
+
+
+def delete_segment(path: str, descriptor: int) -> None:
+    """Delete a sealed segment, locked as `descriptor`, then its progress. Raises OSError.
+
+    In this order a crash in between leaves a progress file without a segment, which does no harm;
+    the other way round it would leave a segment that is sent again.
+    """
+    delete_locked(path, descriptor)
+    directory, name = os.path.split(path)
+    with suppress(FileNotFoundError):
+        os.unlink(os.path.join(directory, paths.ack_name(name)))

@@ -1,0 +1,54 @@
+"""The one boundary between a host program and the spool: no failure of ours gets past it."""
+
+from __future__ import annotations
+
+import logging
+from functools import cache
+
+from telemetry_spool.consent import ConsentReader, Mode
+from telemetry_spool.settings import WriterConfig, writer_config
+from telemetry_spool.spool import Spool, utc_now
+
+
+class Recorder:
+    """Asks for consent, spools, and turns failures into counted losses."""
+
+    def __init__(self, config: WriterConfig) -> None:
+        """Use the directories and limits in `config`."""
+        self._spool = Spool(config)
+        self.consent = ConsentReader(config.mode_file).now
+        self._warned = False
+        for problem in config.problems:
+            self._warn(problem)
+
+    def record(self, line: bytes, mode: Mode) -> bool:
+        """Spool one event as the mode allows; False if it was not. Never raises."""
+        if mode is Mode.OFF:
+            return False
+        try:
+            self._spool.append(line, local=mode is Mode.LOCAL)
+        except Exception as error:  # noqa: BLE001 - the boundary to the host program
+            self.lost(str(error))
+            return False
+        return True
+
+    def lost(self, reason: str) -> None:
+        """Count one event as lost and say so once through `logging`. Never raises."""
+        self._spool.losses.lost(1, reason, utc_now())
+        self._warn(f"an event was lost: {reason}")
+
+    def _warn(self, message: str) -> None:
+        if self._warned:
+            return
+        self._warned = True
+        logger = logging.getLogger("telemetry_spool")
+        if not logger.handlers:
+            # Without a handler of its own, logging prints warnings to the host's stderr.
+            logger.addHandler(logging.NullHandler())
+        logger.warning("%s (said once; see `telemetry-spool status`)", message)
+
+
+@cache
+def default_recorder() -> Recorder:
+    """Return the recorder for this process's settings."""
+    return Recorder(writer_config())

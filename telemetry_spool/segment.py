@@ -1,0 +1,55 @@
+"""Read segments: whole lines in bounded slices, with their place in the file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_SLICE_BYTES = 256 * 2**10
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a segment.
+
+    `start` and `end` are byte offsets in the segment, `end` behind the newline. `data` has no
+    newline. Of a line longer than the limit only the beginning is kept, and `cut` says so.
+    """
+
+    start: int
+    end: int
+    data: bytes
+    cut: bool = False
+
+
+def event_id(line: bytes) -> str:
+    """Return the id of an event: the SHA-256 of its line, without newline, as 64 hex digits."""
+    return hashlib.sha256(line).hexdigest()
+
+
+def read_lines(descriptor: int, start: int = 0, *, limit: int) -> Iterator[Line]:
+    """Yield the lines from byte `start` on; at most `limit` bytes of each are kept in memory.
+
+    Empty lines are passed over. A last line without a newline is yielded like the others. Reads
+    with `pread`, so the descriptor's own position does not matter. Raises OSError.
+    """
+    line_start = position = start
+    kept = b""
+    while piece := os.pread(descriptor, _SLICE_BYTES, position):
+        begin = 0
+        while (newline := piece.find(b"\n", begin)) >= 0:
+            end = position + newline + 1
+            kept += piece[begin:newline][: limit - len(kept)]
+            if end - line_start > 1:
+                yield _line(line_start, end, kept, limit, end - line_start - 1)
+            line_start, kept, begin = end, b"", newline + 1
+        kept += piece[begin:][: limit - len(kept)]
+        position += len(piece)
+    if position > line_start:
+        yield _line(line_start, position, kept, limit, position - line_start)
+
+
+def _line(start: int, end: int, kept: bytes, limit: int, length: int) -> Line:
+    return Line(start, end, kept, cut=length > limit)

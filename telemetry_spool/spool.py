@@ -1,0 +1,138 @@
+"""The spool: append events durably, seal full segments, keep within the quota."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+
+from telemetry_spool import paths, quota
+from telemetry_spool.appending import Unsuitable, append_lines, append_new
+from telemetry_spool.ledger import LossLedger
+from telemetry_spool.settings import WriterConfig, writer_config
+
+
+class SpoolError(Exception):
+    """An event cannot be spooled; the message says why."""
+
+
+class EventTooLarge(SpoolError):
+    """The line is longer than `max_event_bytes`."""
+
+
+class NotOneLine(SpoolError):
+    """The bytes are empty or contain a newline."""
+
+
+def utc_now() -> datetime:
+    """Return the time of day in UTC."""
+    return datetime.now(tz=UTC)
+
+
+def is_shared(directory: str) -> bool:
+    """Tell whether another user may put files into a directory; one that is absent will be ours."""
+    try:
+        status = os.stat(directory)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True
+    return status.st_uid != os.geteuid() or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+class Spool:
+    """Where a program appends events. It holds no file open and no lock between calls.
+
+    Any number of threads and processes may use the same spool, forked ones too.
+    """
+
+    def __init__(
+        self, config: WriterConfig | None = None, *, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        """Use the settings in `config`, by default those of files and environment."""
+        self._config = config or writer_config()
+        self._now = now
+        directory = self._config.directories.spool
+        self._directory = str(directory)
+        host, uid = paths.host_name(), os.geteuid()
+        self._active = {
+            local: str(directory / paths.active_name(host, uid, local=local))
+            for local in (False, True)
+        }
+        self._shared = is_shared(self._directory)
+        self._seal_if_full = {local: partial(self._seal, local) for local in (False, True)}
+        self.losses = LossLedger(self._config.directories)
+
+    def append(self, line: bytes, *, local: bool = False) -> None:
+        """Append one event: the exact bytes of a request body, without a newline.
+
+        When this returns, the line is in the page cache and survives the death of the process;
+        with the setting `fsync` it is on the disk. `local` events are never uploaded.
+
+        Raises EventTooLarge or NotOneLine for what is no event, OSError where the spool cannot be
+        written (the file is then as it was).
+        """
+        if len(line) > self._config.max_event_bytes:
+            raise EventTooLarge(
+                f"event of {len(line)} bytes is longer than max_event_bytes = "
+                f"{self._config.max_event_bytes}"
+            )
+        if not line or b"\n" in line:
+            raise NotOneLine("an event is one line of JSON, without a newline")
+        try:
+            self._append_shared(line, local=local)
+        except FileNotFoundError:
+            self._make_directories()
+            self._append_shared(line, local=local)
+        if self.losses.unwritten:
+            self.losses.flush(self._now())
+
+    def _append_shared(self, line: bytes, *, local: bool) -> None:
+        try:
+            size = append_lines(
+                self._active[local],
+                line + b"\n",
+                fsync=self._config.fsync,
+                shared=self._shared,
+                then=self._seal_if_full[local],
+            )
+        except Unsuitable:
+            self._append_alone(line, local=local)
+        else:
+            if size >= self._config.max_segment_bytes:
+                self._keep_within_quota()
+
+    def _seal(self, local: bool, size: int) -> None:
+        """Seal the active segment, which is locked and has `size` bytes, if that is enough."""
+        if size >= self._config.max_segment_bytes:
+            with suppress(OSError):  # the event is in the file; the next append tries again
+                os.rename(self._active[local], self._path(paths.sealed_name, local=local))
+
+    def _append_alone(self, line: bytes, *, local: bool) -> None:
+        """Write a segment of this one event, where the active one cannot be had."""
+        temporary = self._path(paths.temporary_name, local=local)
+        try:
+            append_new(temporary, line + b"\n", fsync=self._config.fsync)
+            os.rename(temporary, self._path(paths.sealed_name, local=local))
+        except OSError:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+        if os.urandom(1) == b"\0":
+            # Looking at every file for every event would make each one cost more than the last.
+            self._keep_within_quota()
+
+    def _make_directories(self) -> None:
+        os.makedirs(self._config.directories.root, mode=0o700, exist_ok=True)
+        os.makedirs(self._directory, mode=0o700, exist_ok=True)
+
+    def _path(self, name: Callable[..., str], *, local: bool) -> str:
+        return f"{self._directory}/{name(self._now(), os.urandom(8), local=local)}"
+
+    def _keep_within_quota(self) -> None:
+        evicted = quota.enforce(self._directory, self._config.max_spool_bytes)
+        if evicted:
+            self.losses.lost(evicted, "quota: the spool was full, the oldest went", self._now())
