@@ -1,0 +1,1 @@
+"""Tests with real Flower, each in an environment of its own."""

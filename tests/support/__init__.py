@@ -1,0 +1,1 @@
+"""What tests share: environments with real Flower and a scripted endpoint."""
