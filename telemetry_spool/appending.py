@@ -56,27 +56,27 @@ def append_lines(
     wait: float = LOCK_WAIT_SECONDS,
     fsync: bool = False,
     shared: bool = True,
-    then: Callable[[int], None] | None = None,
+    then: Callable[[int, int], None] | None = None,
 ) -> int:
     """Append `lines`, which end in a newline, to the file at `path`, created if need be.
 
-    Returns the new size in bytes; `then` is called with it while the lock is still held. Waits at
-    most `wait` seconds for the lock. `shared` says that others may create files in the directory,
-    so that the file must be proved ours each time. Raises Unsuitable if the file cannot be
-    appended to together with others, OSError if not all of `lines` could be written; the file is
-    then as it was.
+    Returns the new size in bytes; `then` is called with the descriptor and this size while the lock
+    is still held. Waits at most `wait` seconds for the lock. `shared` says that others may create
+    files in the directory, so that the file must be proved ours each time. Raises Unsuitable if the
+    file cannot be appended to together with others, OSError if not all of `lines` could be written;
+    the file is then as it was.
     """
     for _ in range(_OPEN_ATTEMPTS):
         descriptor = _open(path)
         try:
             _lock(descriptor, wait)
             try:
-                size = os.lseek(descriptor, 0, os.SEEK_END)
+                size = _size(path, descriptor)
                 if (shared or size == 0) and not _still_ours(path, descriptor):
                     continue
                 size = _write(descriptor, size, lines, fsync=fsync)
                 if then is not None:
-                    then(size)
+                    then(descriptor, size)
                 return size
             finally:
                 # A child forked meanwhile has the descriptor too: closing it here unlocks nothing.
@@ -146,6 +146,13 @@ def delete_locked(path: str, descriptor: int) -> None:
     """Delete the file at `path`, open and locked as `descriptor`. Raises OSError."""
     os.ftruncate(descriptor, 0)
     os.unlink(path)
+
+
+def _size(path: str, descriptor: int) -> int:
+    try:
+        return os.lseek(descriptor, 0, os.SEEK_END)
+    except OSError as error:
+        raise Unsuitable(f"{path} is not a regular file: {error.strerror}") from error
 
 
 def _still_ours(path: str, descriptor: int) -> bool:

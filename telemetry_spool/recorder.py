@@ -16,6 +16,7 @@ class Recorder:
     def __init__(self, config: WriterConfig) -> None:
         """Use the directories and limits in `config`."""
         self._spool = Spool(config)
+        self._directory = config.directories.spool
         self.consent = ConsentReader(config.mode_file).now
         self._warned = False
         for problem in config.problems:
@@ -27,6 +28,10 @@ class Recorder:
             return False
         try:
             self._spool.append(line, local=mode is Mode.LOCAL)
+        except OSError as error:
+            # Its text has the name of a file, often a random one: each loss would be a new reason.
+            self.lost(f"{self._directory} cannot be written: {error.strerror or error}")
+            return False
         except Exception as error:  # noqa: BLE001 - the boundary to the host program
             self.lost(str(error))
             return False

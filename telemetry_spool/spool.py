@@ -105,11 +105,17 @@ class Spool:
             if size >= self._config.max_segment_bytes:
                 self._keep_within_quota()
 
-    def _seal(self, local: bool, size: int) -> None:
-        """Seal the active segment, which is locked and has `size` bytes, if that is enough."""
+    def _seal(self, local: bool, descriptor: int, size: int) -> None:
+        """Seal the active segment, which is locked and has `size` bytes, if that is enough.
+
+        Not if `descriptor` was sealed before its lock was had: the active segment is another by
+        now, and each writer that waited would seal it with a line or two in it.
+        """
         if size >= self._config.max_segment_bytes:
+            active = self._active[local]
             with suppress(OSError):  # the event is in the file; the next append tries again
-                os.rename(self._active[local], self._path(paths.sealed_name, local=local))
+                if os.path.samestat(os.stat(active), os.fstat(descriptor)):
+                    os.rename(active, self._path(paths.sealed_name, local=local))
 
     def _append_alone(self, line: bytes, *, local: bool) -> None:
         """Write a segment of this one event, where the active one cannot be had."""
