@@ -47,22 +47,21 @@ class Journal:
                 return path
             part += 1
 
-    def prune(self, now: datetime) -> list[Path]:
-        """Delete the oldest files until what is left keeps within size and age; return the deleted.
+    def excess(self, now: datetime) -> list[Path]:
+        """Return the files to delete, the oldest first, for the rest to keep within size and age.
 
-        Raises OSError if the directory cannot be listed or a file not deleted.
+        The newest file always stays. Raises OSError if the directory cannot be listed.
         """
         files = self.files()
         total = sum(path.stat().st_size for path in files)
         first_day = f"{now - timedelta(days=self.max_days):%Y-%m-%d}"
-        deleted = []
+        excess = []
         for path in files[:-1]:
             if total <= self.max_bytes and path.name[: len(first_day)] >= first_day:
                 break
             total -= path.stat().st_size
-            path.unlink()
-            deleted.append(path)
-        return deleted
+            excess.append(path)
+        return excess
 
     def files(self) -> list[Path]:
         """Return the files there are, the oldest first."""

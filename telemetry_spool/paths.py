@@ -16,7 +16,7 @@ NOWHERE = Path("/dev/null/no-home-directory")
 
 _ACTIVE = re.compile(r"(?P<host>[A-Za-z0-9_-]+)\.(?P<uid>[0-9]+)\.(?P<kind>active|local)\.jsonl")
 _SEALED = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}(?P<local>\.local)?\.jsonl")
-_TEMPORARY = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}(\.local)?\.tmp")
+_TEMPORARY = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}(\.local)?(\.acked)?\.tmp")
 _DAILY = re.compile(r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(\.(?P<part>[0-9]+))?\.jsonl")
 _SUFFIX = ".jsonl"
 
@@ -139,7 +139,7 @@ def kind_of(name: str) -> Kind | None:
 
 
 def is_temporary(name: str) -> bool:
-    """Tell whether a file is a segment whose writer has not finished, or died."""
+    """Tell whether a file is a segment or progress that somebody is writing, or died writing."""
     return _TEMPORARY.fullmatch(name) is not None
 
 
@@ -151,6 +151,12 @@ def host_of(active: str) -> str:
 def ack_name(sealed: str) -> str:
     """Return the name of the progress file beside a sealed segment."""
     return sealed.removesuffix(_SUFFIX) + ".acked"
+
+
+def acked_segment(name: str) -> str | None:
+    """Return the segment whose progress a file keeps; None for every other file."""
+    segment = name.removesuffix(".acked") + _SUFFIX
+    return segment if name.endswith(".acked") and _SEALED.fullmatch(segment) else None
 
 
 def daily_name(now: datetime, part: int = 0) -> str:

@@ -28,11 +28,15 @@ def enforce(directory: str, limit: int) -> int:
             break
         if segment.kind.active:
             continue
-        with suppress(OSError):
+        try:
             lost = _evict(segment.path)
-            if lost is not None:
-                evicted += lost
-                total -= segment.size
+        except FileNotFoundError:
+            lost = 0  # somebody else made this room
+        except OSError:
+            continue
+        if lost is not None:
+            evicted += lost
+            total -= segment.size
     return evicted
 
 

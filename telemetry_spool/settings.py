@@ -14,6 +14,9 @@ from typing import Any
 
 from telemetry_spool import paths
 
+ENVIRONMENT = "environment"
+FLAGS = "flag"
+
 
 class SettingError(ValueError):
     """A setting or a settings file is wrong; the message is one line and names place and remedy."""
@@ -24,19 +27,26 @@ class Setting:
     """One setting.
 
     `convert` takes a TOML value or the text of a variable or flag and returns the value, or raises
-    ValueError. `allowed` completes "must be …". `why` justifies the default.
+    ValueError. `allowed` completes "must be …", `summary` says what it does, `why` justifies the
+    default.
     """
 
     name: str
     default: Any
     convert: Callable[[object], Any]
     allowed: str
+    summary: str
     why: str
 
     @property
     def variable(self) -> str:
         """The environment variable of this setting."""
         return f"FLWR_TELEMETRY_{self.name.upper()}"
+
+    @property
+    def flag(self) -> str:
+        """The command line flag of this setting."""
+        return f"--{self.name.replace('_', '-')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +138,7 @@ def environment(settings: Iterable[Setting], environ: Mapping[str, str] = os.env
         for setting in settings
         if environ.get(setting.variable)
     }
-    return Source("environment", found)
+    return Source(ENVIRONMENT, found)
 
 
 def file(path: Path) -> Source:
@@ -159,10 +169,10 @@ def resolve_one(setting: Setting, sources: Sequence[Source]) -> Resolved:
         try:
             return Resolved(setting.convert(raw), source.label)
         except ValueError:
-            shown = setting.variable if source.label == "environment" else setting.name
-            raise SettingError(
-                f"{source.label}: {shown} = {raw!r}: must be {setting.allowed}"
-            ) from None
+            shown = {ENVIRONMENT: setting.variable, FLAGS: setting.flag}.get(
+                source.label, f"{source.label}: {setting.name}"
+            )
+            raise SettingError(f"{shown} = {raw!r}: must be {setting.allowed}") from None
     return Resolved(setting.default, "default")
 
 
@@ -175,16 +185,27 @@ def unknown_keys(source: Source, settings: Iterable[Setting]) -> list[str]:
 MIB = 2**20
 
 DIR = Setting(
-    "dir", None, directory, "an absolute path", "the platform's state directory of this user"
+    "dir",
+    None,
+    directory,
+    "an absolute path",
+    "directory with spool, receipts, dead letters and status",
+    "the platform's state directory of this user",
 )
 SPOOL_DIR = Setting(
-    "spool_dir", None, directory, "an absolute path", "the spool lies in the root with the rest"
+    "spool_dir",
+    None,
+    directory,
+    "an absolute path",
+    "directory of the spool, if it is not to be in `dir`",
+    "the spool lies in `dir` with the rest",
 )
 MAX_EVENT_BYTES = Setting(
     "max_event_bytes",
     64 * 2**10,
     size(1024, MIB),
     "a size from 1KiB to 1MiB",
+    "longest event that is recorded",
     "a Flower event has less than 1 KiB: 64 KiB leaves room and keeps a runaway detail out",
 )
 MAX_SEGMENT_BYTES = Setting(
@@ -192,6 +213,7 @@ MAX_SEGMENT_BYTES = Setting(
     MIB,
     size(4096, 1024 * MIB),
     "a size from 4KiB to 1GiB",
+    "size at which a writer seals the active segment",
     "1 MiB is some 1,300 events: few files, and a lost segment is a small loss",
 )
 MAX_SPOOL_BYTES = Setting(
@@ -199,6 +221,7 @@ MAX_SPOOL_BYTES = Setting(
     64 * MIB,
     size(8192, 1024 * 1024 * MIB),
     "a size from 8KiB to 1TiB",
+    "size of the spool at which the oldest events give way",
     "64 MiB is some 90,000 events: months offline, and no home quota notices it",
 )
 FSYNC = Setting(
@@ -206,7 +229,8 @@ FSYNC = Setting(
     False,
     boolean,
     "true or false",
-    "without it an event survives kill -9 but not a power cut of the next seconds; with it each "
+    "force each event to the disk before event() returns",
+    "without it an event survives kill -9 but not a power cut in the next seconds; with it each "
     "event waits for the disk",
 )
 

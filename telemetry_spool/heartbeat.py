@@ -1,0 +1,89 @@
+"""The uploader's heartbeat, `status.json`: written by the uploader, read by whoever asks."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+
+import psutil
+
+# A process with the pid of a dead uploader started later than the uploader by more than this.
+_CLOCK_SLACK_SECONDS = 2.0
+
+
+class Activity(StrEnum):
+    """What an uploader is doing."""
+
+    STANDBY = "standby"
+    """Another uploader has this spool; this one takes over when it ends."""
+    SENDING = "sending"
+    IDLE = "idle"
+    """Everything that was found has been sent."""
+    WAITING = "waiting"
+    """The endpoint cannot take events now; it is tried again."""
+    HELD = "held"
+    """Only a person can mend it; nothing is deleted meanwhile."""
+    PAUSED = "paused"
+    """Consent forbids sending."""
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What an uploader says of itself. Times are ISO 8601 in UTC; `started` is epoch seconds.
+
+    `reason` says why it is not sending, `remedy` what a person can do about that; both may be
+    empty. `accepted` and `rejected` count events since it started.
+    """
+
+    pid: int
+    host: str
+    version: str
+    started: float
+    updated_at: str
+    endpoint: str
+    activity: str
+    reason: str
+    remedy: str
+    next_attempt_at: str | None
+    accepted: int
+    rejected: int
+    last_accepted_at: str | None
+
+
+def write(path: Path, heartbeat: Heartbeat) -> None:
+    """Write a heartbeat, atomically. Raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.tmp")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
+        json.dump(asdict(heartbeat), file, indent=2)
+        file.write("\n")
+    temporary.replace(path)
+
+
+def read(path: Path) -> Heartbeat | None:
+    """Read the last heartbeat; None if there is none that can be understood."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Heartbeat(**{field.name: content[field.name] for field in fields(Heartbeat)})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def is_alive(heartbeat: Heartbeat) -> bool | None:
+    """Tell whether the uploader of a heartbeat runs; None if it is, or was, on another host."""
+    if heartbeat.activity == Activity.STOPPED:
+        return False
+    if heartbeat.host != os.uname().nodename:
+        return None
+    try:
+        process = psutil.Process(heartbeat.pid)
+        return bool(process.create_time() <= heartbeat.started + _CLOCK_SLACK_SECONDS)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True

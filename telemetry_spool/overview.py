@@ -1,0 +1,198 @@
+"""What there is to know at a glance: consent, spool, losses, uploader. For `status`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from telemetry_spool import heartbeat
+from telemetry_spool.consent import Consent, ConsentReader, Mode
+from telemetry_spool.heartbeat import Activity, Heartbeat
+from telemetry_spool.journal import Journal
+from telemetry_spool.ledger import receipts_journal
+from telemetry_spool.listing import list_segments, pending_lines
+from telemetry_spool.paths import Directories
+
+# Only the length of a line matters for counting it.
+_COUNTED_BYTES = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Events, the bytes of their segments, and when the oldest segment was last appended to."""
+
+    events: int
+    bytes: int
+    oldest: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The state of one spool.
+
+    `pending` may be uploaded, `local` never will be by itself; `rejected` and `lost` count events
+    in the dead letters and the loss ledger. `alive` is None if the uploader is on another host.
+    """
+
+    directories: Directories
+    consent: Consent
+    problems: tuple[str, ...]
+    pending: Amount
+    local: Amount
+    rejected: int
+    lost: int
+    uploader: Heartbeat | None
+    alive: bool | None
+
+
+def overview(
+    directories: Directories, mode_file: Path | None, problems: tuple[str, ...] = ()
+) -> Overview:
+    """Look at everything. Raises OSError if a directory of the spool cannot be read."""
+    last = heartbeat.read(directories.status)
+    return Overview(
+        directories=directories,
+        consent=ConsentReader(mode_file).now(),
+        problems=problems,
+        pending=_amount(directories, local=False),
+        local=_amount(directories, local=True),
+        rejected=sum(1 for _ in _lines(Journal(directories.rejected, 0, 0))),
+        lost=sum(_lost(line) for line in _lines(receipts_journal(directories))),
+        uploader=last,
+        alive=heartbeat.is_alive(last) if last else False,
+    )
+
+
+def _amount(directories: Directories, *, local: bool) -> Amount:
+    events = size = 0
+    oldest = None
+    for segment in list_segments(str(directories.spool)):
+        if segment.kind.local is not local:
+            continue
+        count = sum(1 for _ in pending_lines(segment, limit=_COUNTED_BYTES))
+        if count:
+            events += count
+            size += segment.size
+            oldest = min(oldest or segment.modified, segment.modified)
+    return Amount(events, size, datetime.fromtimestamp(oldest, tz=UTC) if oldest else None)
+
+
+def _lines(journal: Journal) -> Iterator[bytes]:
+    for path in journal.files():
+        with path.open("rb") as file:
+            yield from file
+
+
+def _lost(line: bytes) -> int:
+    if not line.startswith(b'{"lost"'):
+        return 0
+    try:
+        return int(json.loads(line)["lost"])
+    except (ValueError, TypeError, KeyError):
+        return 0
+
+
+def advice(state: Overview) -> str:
+    """Return one line on what to do about what is wrong; empty if nothing is."""
+    last = state.uploader
+    if state.problems:
+        return f"mend the settings: {state.problems[0]}"
+    if state.consent.mode is not Mode.ON:
+        return ""
+    if last is not None and state.alive is not False and last.activity == Activity.HELD:
+        return last.remedy
+    if state.pending.events and state.alive is False:
+        return "start the uploader: telemetry-uploader run (or, for now, telemetry-uploader once)"
+    return ""
+
+
+def as_json(state: Overview) -> dict[str, object]:
+    """Return an overview for `--json`."""
+    last = state.uploader
+    return {
+        "mode": state.consent.mode.value,
+        "rule": state.consent.rule,
+        "directory": str(state.directories.root),
+        "spool": str(state.directories.spool),
+        "pending": _amount_as_json(state.pending),
+        "local": _amount_as_json(state.local),
+        "rejected": state.rejected,
+        "lost": state.lost,
+        "uploader": None
+        if last is None
+        else {
+            "alive": state.alive,
+            "pid": last.pid,
+            "host": last.host,
+            "version": last.version,
+            "updated_at": last.updated_at,
+            "endpoint": last.endpoint,
+            "activity": last.activity,
+            "reason": last.reason,
+            "remedy": last.remedy,
+            "next_attempt_at": last.next_attempt_at,
+            "accepted": last.accepted,
+            "rejected": last.rejected,
+            "last_accepted_at": last.last_accepted_at,
+        },
+        "problems": list(state.problems),
+        "advice": advice(state),
+    }
+
+
+def _amount_as_json(amount: Amount) -> dict[str, object]:
+    return {
+        "events": amount.events,
+        "bytes": amount.bytes,
+        "oldest": amount.oldest.isoformat() if amount.oldest else None,
+    }
+
+
+def as_text(state: Overview) -> str:
+    """Return an overview for people."""
+    rows = [
+        ("mode", f"{state.consent.mode.value} ({state.consent.rule})"),
+        ("spool", str(state.directories.spool)),
+        ("pending", _amount_as_text(state.pending)),
+    ]
+    if state.local.events:
+        rows.append(("local", f"{_amount_as_text(state.local)}; never uploaded by itself"))
+    if state.rejected:
+        rows.append(("rejected", f"{_count(state.rejected)} in {state.directories.rejected}"))
+    if state.lost:
+        rows.append(("lost", f"{_count(state.lost)}; why: {state.directories.receipts}"))
+    rows.extend(_uploader_as_text(state))
+    rows.extend(("problem", problem) for problem in state.problems)
+    if hint := advice(state):
+        rows.append(("advice", hint))
+    return "".join(f"{name:<10} {text}\n" for name, text in rows)
+
+
+def _uploader_as_text(state: Overview) -> list[tuple[str, str]]:
+    last = state.uploader
+    if last is None:
+        return [("uploader", "never ran with this spool")]
+    where = f"pid {last.pid} on {last.host}"
+    if state.alive is False:
+        return [("uploader", f"not running (last heard of {last.updated_at}, {where})")]
+    doing = last.activity + (f": {last.reason}" if last.reason else "")
+    heard = "" if state.alive else f"; on another host, last heard of {last.updated_at}"
+    rows = [("uploader", f"{doing} ({where}{heard})"), ("endpoint", last.endpoint)]
+    if last.next_attempt_at:
+        rows.append(("next try", last.next_attempt_at))
+    if last.last_accepted_at:
+        rows.append(("last sent", f"{last.last_accepted_at}, {_count(last.accepted)} since start"))
+    return rows
+
+
+def _amount_as_text(amount: Amount) -> str:
+    if not amount.events:
+        return "nothing"
+    return f"{_count(amount.events)}, {amount.bytes:,} bytes, the oldest from {amount.oldest}"
+
+
+def _count(events: int) -> str:
+    return f"{events:,} event{'' if events == 1 else 's'}"

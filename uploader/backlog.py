@@ -1,0 +1,132 @@
+"""The sealed segments that wait to be sent, the oldest first, and the events in them."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from telemetry_spool.listing import SegmentFile
+from telemetry_spool.paths import Kind
+from telemetry_spool.segment import Line
+from uploader.reading import Busy, Reading
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A line under way, and the segment it is from."""
+
+    line: Line
+    reading: Reading
+
+
+class Backlog:
+    """Hands out lines across segments; a segment is deleted when all of it is dealt with.
+
+    A segment that cannot be read is named in the log and passed by: one bad file blocks nothing.
+    """
+
+    def __init__(self, *, limit: int) -> None:
+        """Keep at most `limit` bytes of each line."""
+        self._limit = limit
+        self._waiting: deque[str] = deque()
+        self._open: dict[str, Reading] = {}
+        self._undeletable: set[str] = set()
+        self._complained: set[str] = set()
+
+    def refresh(self, segments: Iterable[SegmentFile]) -> None:
+        """Take in what the directory shows now."""
+        sealed = [segment.path for segment in segments if segment.kind is Kind.SEALED]
+        self._complained &= set(sealed)
+        self._waiting = deque(path for path in sealed if path not in self._open)
+        self._undeletable.clear()
+        for reading in self._open.values():
+            reading.resume()
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing waits and nothing is under way, as far as the last refresh knows."""
+        return not self._waiting and not self._open
+
+    def take(self) -> Item | None:
+        """Return the next line to deal with; None if there is none now."""
+        for reading in list(self._open.values()):
+            item = self._take_from(reading)
+            if item is not None:
+                return item
+        while self._waiting:
+            reading_or_none = self._open_next(self._waiting.popleft())
+            if reading_or_none is not None:
+                item = self._take_from(reading_or_none)
+                if item is not None:
+                    return item
+        return None
+
+    def _open_next(self, path: str) -> Reading | None:
+        try:
+            reading = Reading(path, limit=self._limit)
+        except (Busy, FileNotFoundError):
+            return None
+        except OSError as error:
+            self._complain(path, "opened", error)
+            return None
+        self._open[path] = reading
+        return reading
+
+    def _take_from(self, reading: Reading) -> Item | None:
+        try:
+            line = reading.take()
+        except OSError as error:
+            self._complain(reading.path, "read", error)
+            self._save(reading)
+            self._close(reading)
+            return None
+        if line is not None:
+            return Item(line, reading)
+        return None
+
+    def _complain(self, path: str, action: str, error: OSError) -> None:
+        if path not in self._complained:
+            self._complained.add(path)
+            _log.warning("%s cannot be %s: %s", path, action, error.strerror)
+
+    def finished(self) -> list[Reading]:
+        """Return the segments to delete: every line of them is dealt with."""
+        return [
+            reading
+            for reading in self._open.values()
+            if reading.finished and reading.path not in self._undeletable
+        ]
+
+    def save(self) -> None:
+        """Save the progress of every open segment; what fails is logged and tried again."""
+        for reading in self._open.values():
+            self._save(reading)
+
+    def _save(self, reading: Reading) -> None:
+        try:
+            reading.save()
+        except OSError as error:
+            self._complain(reading.path, "given a progress file", error)
+
+    def remove(self, reading: Reading) -> None:
+        """Delete a finished segment. If that fails it stays open, so that it is not sent again."""
+        try:
+            reading.delete()
+        except OSError as error:
+            self._undeletable.add(reading.path)
+            self._complain(reading.path, "deleted", error)
+        else:
+            self._close(reading)
+
+    def _close(self, reading: Reading) -> None:
+        reading.close()
+        self._open.pop(reading.path, None)
+
+    def close(self) -> None:
+        """Close every segment."""
+        for reading in list(self._open.values()):
+            self._close(reading)

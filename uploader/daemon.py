@@ -1,0 +1,160 @@
+"""The two ways to run the engine: as a daemon, and once."""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from types import FrameType
+
+from telemetry_spool.consent import Mode
+from telemetry_spool.ledger import LossLedger
+from uploader.config import UploaderConfig
+from uploader.engine import Engine, Signal
+from uploader.housekeeping import INTERVAL_SECONDS, tidy
+from uploader.lock import UploaderLock
+from uploader.status import StatusFile, activity_of
+from uploader.transport import RequestsTransport, TransportFactory
+from uploader.watch import watch
+
+_log = logging.getLogger(__name__)
+
+
+class Ending(Enum):
+    """How a single run ended."""
+
+    DRAINED = "drained"
+    KEPT = "kept"
+    """It stopped before the end: the endpoint, consent or a signal would have it so."""
+    BUSY = "busy"
+    """Another uploader has this spool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a single run ended, and why if not all was sent."""
+
+    ending: Ending
+    reason: str
+
+
+def connector(config: UploaderConfig) -> TransportFactory:
+    """Return what makes a transport for each lane."""
+
+    def connect() -> RequestsTransport:
+        return RequestsTransport(config.endpoint, config.connect_timeout, config.read_timeout)
+
+    return connect
+
+
+def run(config: UploaderConfig) -> None:
+    """Send what is in the spool and what comes, until SIGTERM or SIGINT.
+
+    Raises OSError if the spool's directory can be neither made nor used.
+    """
+    engine = Engine(config, connector(config), random.random)
+    lock = _open_lock(config)
+    with _stopped_by_signals(engine):
+        if _stand_by(engine, config, lock):
+            _drain_until_stopped(engine, config)
+    lock.close()
+
+
+def _stand_by(engine: Engine, config: UploaderConfig, lock: UploaderLock) -> bool:
+    """Wait for the lock; False if asked to stop meanwhile."""
+    announced = False
+    while not lock.acquire():
+        if not announced:
+            _log.warning("uploader %s has this spool: standing by", lock.holder())
+            announced = True
+        engine.wait(config.rescan_interval)
+        if engine.stopping:
+            return False
+    return True
+
+
+def _drain_until_stopped(engine: Engine, config: UploaderConfig) -> None:
+    status = StatusFile(config)
+    losses = LossLedger(config.directories)
+    observer = watch(config.directories.spool, engine.ring)
+    _log.info("sending from %s to %s", config.directories.spool, config.endpoint)
+    next_tidying = 0.0
+    try:
+        while not engine.stopping:
+            if time.monotonic() >= next_tidying:
+                tidy(config.directories, losses)
+                next_tidying = time.monotonic() + INTERVAL_SECONDS
+            status.update(engine)
+            engine.turn(config.rescan_interval)
+        _log.info("stopping")
+    finally:
+        if observer is not None:
+            observer.stop()
+        engine.shut_down()
+        status.update(engine)
+        status.stopped()
+
+
+def once(config: UploaderConfig, wait: float, progress: Callable[[Engine], None]) -> Result:
+    """Send what is in the spool now and return; wait at most `wait` seconds for the endpoint.
+
+    `progress` is called whenever something happened. Raises OSError if the spool cannot be used.
+    """
+    engine = Engine(config, connector(config), random.random)
+    lock = _open_lock(config)
+    try:
+        if not lock.acquire():
+            return Result(Ending.BUSY, f"uploader {lock.holder()} has this spool")
+        status = StatusFile(config)
+        with _stopped_by_signals(engine):
+            try:
+                return _drain_once(engine, status, wait, progress)
+            finally:
+                engine.shut_down()
+                progress(engine)
+                tidy(config.directories, LossLedger(config.directories))
+                status.update(engine)
+                status.stopped()
+    finally:
+        lock.close()
+
+
+def _drain_once(
+    engine: Engine, status: StatusFile, wait: float, progress: Callable[[Engine], None]
+) -> Result:
+    patience_ends = time.monotonic() + wait
+    while not engine.stopping:
+        status.update(engine)
+        blocked = engine.gate.closed_until > max(patience_ends, time.monotonic())
+        if blocked or engine.consent.mode is not Mode.ON:
+            _, reason, remedy = activity_of(engine)
+            return Result(Ending.KEPT, f"{reason} {remedy}".strip())
+        engine.turn(wait)
+        progress(engine)
+        if engine.idle:
+            return Result(Ending.DRAINED, "")
+    return Result(Ending.KEPT, "stopped")
+
+
+def _open_lock(config: UploaderConfig) -> UploaderLock:
+    config.directories.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    config.directories.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return UploaderLock(config.directories.uploader_lock)
+
+
+@contextmanager
+def _stopped_by_signals(engine: Engine) -> Iterator[None]:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        engine.mailbox.put(Signal.STOP)  # a SimpleQueue may be used in a signal handler
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

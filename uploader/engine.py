@@ -1,0 +1,236 @@
+"""The engine: looks for events, sends them, and acts on what comes back.
+
+One thread runs it. Everything it waits for arrives in one mailbox: answers from the lanes, the
+doorbell of the watcher, the request to stop. So every wait ends at once when there is reason to.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from queue import Empty, SimpleQueue
+
+from telemetry_spool import paths
+from telemetry_spool.appending import Unsuitable
+from telemetry_spool.consent import Consent, ConsentReader, Mode
+from telemetry_spool.listing import list_segments
+from uploader.backlog import Backlog, Item
+from uploader.config import UploaderConfig
+from uploader.events import Event, Malformed, parse
+from uploader.gate import Gate
+from uploader.lanes import Delivered, Lanes
+from uploader.outcome import Outcome, Verdict, judge
+from uploader.records import Receipts, dead_letter, dead_letter_journal
+from uploader.sealing import seal_active
+from uploader.transport import TransportFactory
+
+SAVE_SECONDS = 1.0
+"""Progress is written at most this often: a crash sends again what was accepted since."""
+
+GRACE_SECONDS = 5.0
+"""How long a stop waits for requests under way: service managers wait longer before they kill."""
+
+_log = logging.getLogger(__name__)
+
+
+class Signal(Enum):
+    """What reaches the engine besides answers."""
+
+    LOOK = "look"
+    STOP = "stop"
+
+
+Message = Delivered | Signal
+
+
+@dataclass(slots=True)
+class Counters:
+    """What became of events since the engine started."""
+
+    accepted: int = 0
+    rejected: int = 0
+    last_accepted_at: datetime | None = None
+
+
+class Engine:
+    """Drains a spool. The caller holds the spool's uploader lock."""
+
+    def __init__(
+        self, config: UploaderConfig, connect: TransportFactory, random: Callable[[], float]
+    ) -> None:
+        """Use `connect` for each lane's transport; `random` returns a number in [0, 1)."""
+        self.mailbox: SimpleQueue[Message] = SimpleQueue()
+        self.counters = Counters()
+        self.gate = Gate(config.concurrency, random)
+        self.backlog = Backlog(limit=config.max_event_bytes)
+        self.stopping = False
+        self._config = config
+        self._consent = ConsentReader(config.mode_file)
+        self._lanes = Lanes(config.concurrency, connect, self.mailbox.put)
+        self._receipts = Receipts(config.directories, config.endpoint, keep_sent=config.keep_sent)
+        self._dead_letters = dead_letter_journal(config.directories)
+        self._under_way: dict[int, tuple[Item, Event]] = {}
+        self._tickets = 0
+        self._rung = True
+        self._next_rescan = 0.0
+        self._saved_at = 0.0
+        self._unsaved = False
+
+    def ring(self) -> None:
+        """Say that the spool has changed. May be called from any thread and any number of times."""
+        if not self._rung:
+            self._rung = True
+            self.mailbox.put(Signal.LOOK)
+
+    @property
+    def consent(self) -> Consent:
+        """The consent of this moment."""
+        return self._consent.now()
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything that was found has been dealt with."""
+        return self.backlog.empty and not self._under_way and not self._rung
+
+    def turn(self, longest: float) -> None:
+        """Send what may be sent, then wait at most `longest` seconds for something to happen."""
+        now = time.monotonic()
+        if self.consent.mode is Mode.ON and now >= self.gate.closed_until:
+            if (self._rung and self.backlog.empty) or now >= self._next_rescan:
+                self._look(now)
+            self._send(now)
+        self._save_if_due(now)
+        self.wait(min(longest, self._patience(now)))
+
+    def _look(self, now: float) -> None:
+        self._rung = False
+        self._next_rescan = now + self._config.rescan_interval
+        directory = str(self._config.directories.spool)
+        try:
+            segments = list_segments(directory)
+            waiting = any(segment.kind is paths.Kind.SEALED for segment in segments)
+            # While the endpoint is doubtful the oldest segment is probe enough: sealing more
+            # would turn an offline month into a file for every attempt.
+            if not (waiting and self.gate.trouble) and seal_active(
+                segments, host=paths.host_name(), now=time.time()
+            ):
+                segments = list_segments(directory)
+        except OSError as error:
+            _log.warning("%s cannot be listed: %s", directory, error.strerror)
+            return
+        self.backlog.refresh(segments)
+
+    def _send(self, now: float) -> None:
+        while len(self._under_way) < self.gate.allowance(now) and self.consent.mode is Mode.ON:
+            item = self.backlog.take()
+            if item is None:
+                break
+            event = parse(item.line)
+            if isinstance(event, Malformed):
+                self._reject(item, event.reason, None)
+                continue
+            self._tickets += 1
+            self._under_way[self._tickets] = (item, event)
+            self._lanes.submit(self._tickets, event)
+        self._remove_finished()
+
+    def _patience(self, now: float) -> float:
+        """Return the seconds until there is something to do without a message."""
+        if self.consent.mode is not Mode.ON:
+            patience = self._config.rescan_interval
+        elif now < self.gate.closed_until:
+            patience = self.gate.closed_until - now
+        else:
+            patience = self._next_rescan - now
+        if self._unsaved:
+            patience = min(patience, self._saved_at + SAVE_SECONDS - now)
+        return max(0.0, patience)
+
+    def wait(self, timeout: float) -> None:
+        """Wait at most `timeout` seconds for something to happen and act on it."""
+        try:
+            message = self.mailbox.get(block=timeout > 0, timeout=timeout)
+            while True:
+                self._handle(message)
+                message = self.mailbox.get_nowait()
+        except Empty:
+            return
+
+    def _handle(self, message: Message) -> None:
+        if message is Signal.STOP:
+            self.stopping = True
+        elif isinstance(message, Delivered):
+            item, event = self._under_way.pop(message.ticket)
+            self._act(item, event, judge(message.result, datetime.now(tz=UTC)))
+
+    def _act(self, item: Item, event: Event, outcome: Outcome) -> None:
+        now = time.monotonic()
+        match outcome.verdict:
+            case Verdict.ACCEPTED:
+                self._note_answer(now)
+                self._accept(item, event)
+            case Verdict.REJECTED:
+                self._note_answer(now)
+                self._reject(item, outcome.reason, outcome)
+            case Verdict.RETRY | Verdict.HOLD:
+                if self.gate.trouble is None or self.gate.trouble.reason != outcome.reason:
+                    _log.warning("%s %s", outcome.reason, outcome.remedy)
+                self.gate.failed(outcome, now)
+                item.reading.again(item.line)
+
+    def _note_answer(self, now: float) -> None:
+        troubled = self.gate.trouble is not None
+        self.gate.answered(now)
+        if troubled and self.gate.trouble is None:
+            _log.info("the endpoint takes events again")
+
+    def _accept(self, item: Item, event: Event) -> None:
+        self.counters.accepted += 1
+        self.counters.last_accepted_at = datetime.now(tz=UTC)
+        self._receipts.accepted(event, self.counters.last_accepted_at)
+        item.reading.done(item.line)
+        self._unsaved = True
+
+    def _reject(self, item: Item, reason: str, outcome: Outcome | None) -> None:
+        now = datetime.now(tz=UTC)
+        try:
+            self._dead_letters.append([dead_letter(item.line, reason, outcome, now)], now)
+        except (OSError, Unsuitable) as error:
+            _log.warning("a dead letter cannot be written, its event stays: %s", error)
+            item.reading.postpone(item.line)
+            return
+        _log.warning("an event was set aside in %s: %s", self._dead_letters.directory, reason)
+        self.counters.rejected += 1
+        item.reading.done(item.line)
+        self._unsaved = True
+
+    def _remove_finished(self) -> None:
+        finished = self.backlog.finished()
+        if finished:
+            self._receipts.flush(datetime.now(tz=UTC))
+        for reading in finished:
+            self.backlog.remove(reading)
+
+    def _save_if_due(self, now: float) -> None:
+        if self._unsaved and now - self._saved_at >= SAVE_SECONDS:
+            self._save(now)
+
+    def _save(self, now: float) -> None:
+        # Receipts first: an event whose progress is saved is never sent, and receipted, again.
+        self._receipts.flush(datetime.now(tz=UTC))
+        self.backlog.save()
+        self._saved_at = now
+        self._unsaved = False
+
+    def shut_down(self) -> None:
+        """Wait for what is under way, at most `GRACE_SECONDS`, then save and close."""
+        deadline = time.monotonic() + GRACE_SECONDS
+        while self._under_way and (left := deadline - time.monotonic()) > 0:
+            self.wait(left)
+        self._remove_finished()
+        self._save(time.monotonic())
+        self.backlog.close()

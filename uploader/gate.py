@@ -1,0 +1,67 @@
+"""The gate in front of the endpoint: whether it may be tried now, and how much at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from uploader import backoff
+from uploader.outcome import Outcome, Verdict
+
+_TOO_MANY_REQUESTS = 429
+
+
+class Gate:
+    """Learns from outcomes. All times are seconds of the same monotonic clock."""
+
+    def __init__(self, concurrency: int, random: Callable[[], float]) -> None:
+        """Allow at most `concurrency` requests at once; `random` returns a number in [0, 1)."""
+        self._concurrency = concurrency
+        self._random = random
+        self._limit = concurrency
+        self._accepted_at_limit = 0
+        self._failures = 0
+        self._closed_until = 0.0
+        self._last: Outcome | None = None
+
+    @property
+    def closed_until(self) -> float:
+        """When the endpoint may be tried again; in the past if it may be tried now."""
+        return self._closed_until
+
+    @property
+    def trouble(self) -> Outcome | None:
+        """The outcome that makes the endpoint wait or be probed; None while it works."""
+        return self._last
+
+    def allowance(self, now: float) -> int:
+        """Return how many requests may be under way: none, one probe, or as many as go well."""
+        if now < self._closed_until:
+            return 0
+        return 1 if self._failures else self._limit
+
+    def answered(self, now: float) -> None:
+        """Note that the endpoint accepted or rejected an event: it works."""
+        self._failures = 0
+        if now >= self._closed_until:
+            self._last = None
+        self._accepted_at_limit += 1
+        if self._accepted_at_limit >= self._limit:
+            self._accepted_at_limit = 0
+            self._limit = min(self._limit + 1, self._concurrency)
+
+    def failed(self, outcome: Outcome, now: float) -> None:
+        """Note a RETRY or HOLD. What fails while the gate is closed already counts once only."""
+        self._last = outcome
+        if now >= self._closed_until:
+            self._failures += 1
+        if outcome.status == _TOO_MANY_REQUESTS:
+            self._limit = max(1, self._limit // 2)
+            self._accepted_at_limit = 0
+        self._closed_until = max(self._closed_until, now + self._wait(outcome))
+
+    def _wait(self, outcome: Outcome) -> float:
+        if outcome.verdict is Verdict.HOLD:
+            return backoff.hold_delay(self._random)
+        if outcome.retry_after is not None:
+            return max(outcome.retry_after, backoff.BASE_SECONDS)
+        return backoff.delay(self._failures, self._random)

@@ -1,0 +1,102 @@
+"""One sealed segment while it is drained: which lines are to do, under way, and done."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator
+
+from telemetry_spool.acks import render
+from telemetry_spool.appending import try_lock
+from telemetry_spool.listing import ack_of, open_segment, unaccepted_lines
+from telemetry_spool.paths import ack_name
+from telemetry_spool.quota import delete_segment
+from telemetry_spool.segment import Line
+
+
+class Busy(Exception):
+    """Another process has the segment locked; it is tried again later."""
+
+
+class Reading:
+    """An open, locked segment. Lines go out in order; they may come back done in any order."""
+
+    def __init__(self, path: str, *, limit: int) -> None:
+        """Open and lock the segment; of each line at most `limit` bytes are kept.
+
+        Raises Busy if another process has it, OSError if it cannot be opened.
+        """
+        self.path = path
+        self._descriptor = open_segment(path, write=True)
+        if not try_lock(self._descriptor):
+            os.close(self._descriptor)
+            raise Busy(path)
+        saved = ack_of(path, self._descriptor)
+        self._lines: Iterator[Line] = unaccepted_lines(self._descriptor, saved, limit=limit)
+        self._position = saved.offset
+        self._beyond = set(saved.beyond)
+        self._under_way: set[int] = set()
+        self._again: deque[Line] = deque()
+        self._postponed: list[Line] = []
+        self._at_end = False
+        self._unsaved = False
+
+    def take(self) -> Line | None:
+        """Return the next line to deal with; None if there is none now. Raises OSError."""
+        line = self._again.popleft() if self._again else next(self._lines, None)
+        if line is None:
+            self._at_end = True
+            return None
+        self._position = max(self._position, line.end)
+        self._under_way.add(line.start)
+        return line
+
+    def done(self, line: Line) -> None:
+        """Note that a line is accepted, or safe among the dead letters."""
+        self._under_way.discard(line.start)
+        self._beyond.add(line.start)
+        self._unsaved = True
+
+    def again(self, line: Line) -> None:
+        """Put a line back to be taken next."""
+        self._again.appendleft(line)
+
+    def postpone(self, line: Line) -> None:
+        """Put a line aside until `resume()`."""
+        self._postponed.append(line)
+
+    def resume(self) -> None:
+        """Bring the postponed lines back."""
+        self._again.extend(self._postponed)
+        self._postponed.clear()
+
+    @property
+    def finished(self) -> bool:
+        """Whether every line is dealt with."""
+        return self._at_end and not self._under_way
+
+    def save(self) -> None:
+        """Save the progress beside the segment, if there is any. Raises OSError."""
+        if not self._unsaved:
+            return
+        offset = min(self._under_way, default=self._position)
+        self._beyond = {start for start in self._beyond if start >= offset}
+        directory, name = os.path.split(self.path)
+        path = os.path.join(directory, ack_name(name))
+        temporary = f"{path}.tmp"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(temporary, flags, 0o600)
+        try:
+            os.write(descriptor, render(offset, self._beyond))
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+        self._unsaved = False
+
+    def delete(self) -> None:
+        """Delete the finished segment and its progress. Raises OSError."""
+        delete_segment(self.path, self._descriptor)
+
+    def close(self) -> None:
+        """Close and unlock the segment."""
+        os.close(self._descriptor)

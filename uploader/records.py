@@ -1,0 +1,91 @@
+"""What the uploader writes down: receipts for what left, dead letters for what cannot be sent."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import deque
+from collections.abc import Mapping
+from datetime import datetime
+
+from telemetry_spool.appending import Unsuitable
+from telemetry_spool.journal import Journal
+from telemetry_spool.ledger import receipts_journal
+from telemetry_spool.paths import Directories
+from telemetry_spool.segment import Line
+from uploader.events import Event
+from uploader.outcome import Outcome
+
+DEAD_LETTER_BYTES = 64 * 2**20
+"""Dead letters kept, in bytes: as much as the spool itself may have."""
+DEAD_LETTER_DAYS = 365
+"""Dead letters kept, in days: time enough to notice, mend the endpoint and send them again."""
+
+# Receipts wait in memory while the disk is full: deleting events makes room, so delivery goes on.
+_WAITING_RECEIPTS = 10_000
+
+_log = logging.getLogger(__name__)
+
+
+def dead_letter_journal(directories: Directories) -> Journal:
+    """Return the journal of dead letters."""
+    return Journal(directories.rejected, DEAD_LETTER_BYTES, DEAD_LETTER_DAYS)
+
+
+def dead_letter(
+    line: Line, reason: str, outcome: Outcome | None, now: datetime
+) -> dict[str, object]:
+    """Return the dead letter of a line, from which its exact bytes can be had again.
+
+    `event` is the object that `json.dumps` turns into these bytes; where there is none, `raw` is
+    the line's text, with bytes that are no UTF-8 as lone surrogates (Python's surrogateescape).
+    """
+    letter: dict[str, object] = {
+        "reason": reason,
+        "status": outcome.status if outcome else None,
+        "response": outcome.response if outcome else None,
+        "rejected_at": now.isoformat(),
+    }
+    try:
+        event = json.loads(line.data.decode())
+        if json.dumps(event).encode() == line.data:
+            return letter | {"event": event}
+    except (ValueError, RecursionError):
+        pass  # not an event: kept as it is
+    return letter | {"raw": line.data.decode("utf-8", "surrogateescape")}
+
+
+class Receipts:
+    """Collects receipts and writes them down in batches."""
+
+    def __init__(self, directories: Directories, endpoint: str, *, keep_sent: bool) -> None:
+        """Write receipts for what is sent to `endpoint`, with its bytes if `keep_sent`."""
+        self._journal = receipts_journal(directories)
+        self._endpoint = endpoint
+        self._keep_sent = keep_sent
+        self._waiting: deque[Mapping[str, object]] = deque()
+
+    def accepted(self, event: Event, now: datetime) -> None:
+        """Note that an event left this machine."""
+        receipt: dict[str, object] = {
+            "id": event.id,
+            "event_type": event.event_type,
+            "date": event.date,
+            "sent_at": now.isoformat(),
+            "endpoint": self._endpoint,
+        }
+        if self._keep_sent:
+            receipt["event"] = event.body.decode()
+        self._waiting.append(receipt)
+        if len(self._waiting) > _WAITING_RECEIPTS:
+            self._waiting.popleft()
+            _log.warning("a receipt was dropped: %s cannot be written", self._journal.directory)
+
+    def flush(self, now: datetime) -> None:
+        """Write down what is waiting; on failure it waits on, and the log says so."""
+        try:
+            self._journal.append(self._waiting, now)
+        except (OSError, Unsuitable) as error:
+            _log.warning("receipts cannot be written yet: %s", error)
+        else:
+            self._waiting.clear()

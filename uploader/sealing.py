@@ -1,0 +1,52 @@
+"""Seal active segments, so that the uploader may send what is in them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from datetime import UTC, datetime
+
+from telemetry_spool import paths
+from telemetry_spool.appending import try_lock
+from telemetry_spool.listing import SegmentFile, open_segment
+
+# Locks do not reach every network file system's other hosts: their segments are left alone until
+# nobody has appended for this long.
+QUIET_SECONDS = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+def seal_active(segments: list[SegmentFile], *, host: str, now: float) -> int:
+    """Seal what is active and not held by a writer; return how many segments were sealed.
+
+    `host` is this host's name in file names, `now` is in seconds since the epoch. A segment that
+    is in use, or cannot be opened, is tried again the next time and stops no other.
+    """
+    sealed = 0
+    for segment in segments:
+        if segment.kind is not paths.Kind.ACTIVE or segment.size == 0:
+            continue
+        if paths.host_of(segment.name) != host and now - segment.modified < QUIET_SECONDS:
+            continue
+        try:
+            sealed += _seal(segment.path)
+        except FileNotFoundError:
+            continue  # a writer has sealed it
+        except OSError as error:
+            _log.warning("%s cannot be sealed: %s", segment.path, error.strerror)
+    return sealed
+
+
+def _seal(path: str) -> bool:
+    descriptor = open_segment(path, write=True)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or not try_lock(descriptor):
+            return False
+        name = paths.sealed_name(datetime.now(tz=UTC), os.urandom(8), local=False)
+        os.rename(path, os.path.join(os.path.dirname(path), name))
+        return True
+    finally:
+        os.close(descriptor)

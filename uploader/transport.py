@@ -1,0 +1,113 @@
+"""Send one request. The only module that opens sockets to an endpoint."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from http.cookiejar import DefaultCookiePolicy
+from typing import Protocol
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from uploader.outcome import BODY_BYTES, Answer, Failure, Trouble
+
+_PIECE_BYTES = 8 * 2**10
+
+
+class Transport(Protocol):
+    """What sends a body to the endpoint. Used by one thread only; it never raises."""
+
+    def send(self, body: bytes, headers: Mapping[str, str]) -> Answer | Failure:
+        """POST `body` and return what came back."""
+        ...
+
+
+TransportFactory = Callable[[], Transport]
+
+
+class RequestsTransport:
+    """The default transport: `requests`, with its rules for proxies and CA bundles.
+
+    Connections are kept alive. Redirects are not followed, cookies are neither stored nor sent,
+    and no credentials are taken from `.netrc`: nothing goes out that the user has not seen.
+    """
+
+    def __init__(self, endpoint: str, connect_timeout: float, read_timeout: float) -> None:
+        """Send to `endpoint`; the timeouts are in seconds."""
+        self._endpoint = endpoint
+        self._timeouts = (connect_timeout, read_timeout)
+        self._session = requests.Session()
+        self._session.headers.clear()
+        self._session.auth = _no_credentials
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def send(self, body: bytes, headers: Mapping[str, str]) -> Answer | Failure:
+        """POST `body` and return what came back."""
+        try:
+            response = self._session.post(
+                self._endpoint,
+                data=body,
+                headers={"Accept-Encoding": "identity", **headers},
+                timeout=self._timeouts,
+                allow_redirects=False,
+                stream=True,
+            )
+            with response:
+                return self._answer(response)
+        except requests.exceptions.SSLError as error:
+            return Failure(Trouble.TLS, _words(error))
+        except requests.exceptions.ProxyError as error:
+            wants_credentials = "407" in str(error)
+            kind = Trouble.PROXY_CREDENTIALS if wants_credentials else Trouble.NETWORK
+            return Failure(kind, _words(error))
+        except (
+            requests.exceptions.InvalidURL,
+            requests.exceptions.InvalidSchema,
+            requests.exceptions.MissingSchema,
+        ) as error:
+            return Failure(Trouble.CONFIGURATION, _words(error))
+        except (requests.exceptions.RequestException, HTTPError) as error:
+            return Failure(Trouble.NETWORK, _words(error))
+        except OSError as error:  # requests' own word for a CA bundle that is not there
+            return Failure(Trouble.CONFIGURATION, _words(error))
+
+    def _answer(self, response: requests.Response) -> Answer:
+        body, cut = self._read(response)
+        return Answer(
+            status=response.status_code,
+            content_type=response.headers.get("Content-Type", ""),
+            retry_after=response.headers.get("Retry-After"),
+            location=response.headers.get("Location"),
+            body=body,
+            cut=cut,
+        )
+
+    def _read(self, response: requests.Response) -> tuple[bytes, bool]:
+        """Read the beginning of the body; a trickle of bytes must not keep us for ever."""
+        deadline = time.monotonic() + self._timeouts[1]
+        body = b""
+        while len(body) <= BODY_BYTES:
+            piece = response.raw.read1(_PIECE_BYTES, decode_content=False)
+            if not piece:
+                return body, False
+            body += piece
+            if time.monotonic() > deadline:
+                break
+        return body[:BODY_BYTES], True
+
+
+def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+def _words(error: Exception) -> str:
+    """Return the innermost message of a library's nested exceptions."""
+    inner: BaseException = error
+    while True:
+        reason = getattr(inner, "reason", None) or (
+            inner.args[0] if inner.args and isinstance(inner.args[0], BaseException) else None
+        )
+        if not isinstance(reason, BaseException):
+            return f"{type(inner).__name__}: {inner}"
+        inner = reason
