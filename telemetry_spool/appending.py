@@ -44,6 +44,8 @@ _TRY_LOCK = LOCK_EX | LOCK_NB
 
 _NOT_OURS_TO_OPEN = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO)
 
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
+
 
 class Unsuitable(Exception):
     """The file cannot be shared: not ours, not regular, linked elsewhere, or not lockable."""
@@ -56,20 +58,22 @@ def append_lines(
     wait: float = LOCK_WAIT_SECONDS,
     fsync: bool = False,
     shared: bool = True,
+    lockless: bool = False,
     then: Callable[[int, int], None] | None = None,
 ) -> int:
     """Append `lines`, which end in a newline, to the file at `path`, created if need be.
 
     Returns the new size in bytes; `then` is called with the descriptor and this size while the lock
     is still held. Waits at most `wait` seconds for the lock. `shared` says that others may create
-    files in the directory, so that the file must be proved ours each time. Raises Unsuitable if the
-    file cannot be appended to together with others, OSError if not all of `lines` could be written;
-    the file is then as it was.
+    files in the directory, so that the file must be proved ours each time; `lockless` to go on
+    without a lock where the file system has none. Raises Unsuitable if the file cannot be appended
+    to together with others, OSError if not all of `lines` could be written; the file is then as it
+    was.
     """
     for _ in range(_OPEN_ATTEMPTS):
         descriptor = _open(path)
         try:
-            _lock(descriptor, wait)
+            locked = _lock(descriptor, wait, lockless=lockless)
             try:
                 size = _size(path, descriptor)
                 if (shared or size == 0) and not _still_ours(path, descriptor):
@@ -80,7 +84,8 @@ def append_lines(
                 return size
             finally:
                 # A child forked meanwhile has the descriptor too: closing it here unlocks nothing.
-                flock(descriptor, LOCK_UN)
+                if locked:
+                    flock(descriptor, LOCK_UN)
         finally:
             os.close(descriptor)
     raise Unsuitable(f"{path} is deleted again and again")
@@ -108,13 +113,16 @@ def _open(path: str) -> int:
         raise
 
 
-def _lock(descriptor: int, wait: float) -> None:
+def _lock(descriptor: int, wait: float, *, lockless: bool) -> bool:
     try:
         flock(descriptor, _TRY_LOCK)
     except BlockingIOError:
         _wait_for_lock(descriptor, wait)
     except OSError as error:
+        if lockless and error.errno in _NO_LOCKS:
+            return False
         raise Unsuitable(f"cannot be locked: {error.strerror}") from error
+    return True
 
 
 def _wait_for_lock(descriptor: int, wait: float) -> None:
@@ -137,7 +145,7 @@ def try_lock(descriptor: int) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL):
+        if error.errno not in _NO_LOCKS:
             raise
     return True
 

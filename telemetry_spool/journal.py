@@ -15,8 +15,8 @@ from telemetry_spool.appending import append_lines
 # One part holds a good 30,000 receipts and still opens in an editor.
 _PART_BYTES = 8 * 2**20
 
-# A reader of the file may hold it for longer than a writer inside Flower would want to wait, but
-# nobody stands behind these writes.
+# A reader of the file may hold it for longer than a writer inside Flower would want to wait; behind
+# the uploader's writes nobody stands.
 _WAIT_SECONDS = 2.0
 
 
@@ -28,24 +28,31 @@ class Journal:
     max_bytes: int
     max_days: int
 
-    def append(self, records: Iterable[Mapping[str, object]], now: datetime) -> None:
-        """Append records to the day's file, all or none. Raises OSError or Unsuitable."""
+    def append(
+        self,
+        records: Iterable[Mapping[str, object]],
+        now: datetime,
+        *,
+        wait: float = _WAIT_SECONDS,
+    ) -> None:
+        """Append records to the day's file, all or none. Raises OSError or Unsuitable.
+
+        Waits at most `wait` seconds for others. Without locks, lines of two writers may go wrong
+        where a disk is full; records that are never written would be worse.
+        """
         lines = "".join(json.dumps(record) + "\n" for record in records).encode()
         if not lines:
             return
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
-        append_lines(str(self._part(now)), lines, wait=_WAIT_SECONDS)
+        append_lines(str(self._part(now)), lines, wait=wait, lockless=True)
 
     def _part(self, now: datetime) -> Path:
+        """Return the day's last part, the next one if it is full; earlier ones may be deleted."""
         part = 0
-        while True:
-            path = self.directory / paths.daily_name(now, part)
-            try:
-                if path.stat().st_size < _PART_BYTES:
-                    return path
-            except FileNotFoundError:
-                return path
-            part += 1
+        for (day, number), path in self._ordered():
+            if day == f"{now:%Y-%m-%d}":
+                part = number if path.stat().st_size < _PART_BYTES else number + 1
+        return self.directory / paths.daily_name(now, part)
 
     def excess(self, now: datetime) -> list[Path]:
         """Return the files to delete, the oldest first, for the rest to keep within size and age.
@@ -65,6 +72,9 @@ class Journal:
 
     def files(self) -> list[Path]:
         """Return the files there are, the oldest first."""
+        return [path for _, path in self._ordered()]
+
+    def _ordered(self) -> list[tuple[tuple[str, int], Path]]:
         found = []
         try:
             with os.scandir(self.directory) as entries:
@@ -74,4 +84,4 @@ class Journal:
                         found.append((place, Path(entry.path)))
         except FileNotFoundError:
             return []
-        return [path for _, path in sorted(found)]
+        return sorted(found)

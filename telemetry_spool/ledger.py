@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import os
+from collections import Counter, deque
+from dataclasses import dataclass
 from datetime import datetime
 
-from telemetry_spool.appending import Unsuitable
+from telemetry_spool.appending import LOCK_WAIT_SECONDS, Unsuitable
 from telemetry_spool.journal import Journal
 from telemetry_spool.paths import Directories
 
@@ -20,6 +22,15 @@ def receipts_journal(directories: Directories) -> Journal:
     return Journal(directories.receipts, RECEIPT_BYTES, RECEIPT_DAYS)
 
 
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """Events that the process `pid` has lost and not written down yet."""
+
+    pid: int
+    count: int
+    reason: str
+
+
 class LossLedger:
     """Counts losses by reason and writes them down; what cannot be written now is kept for later.
 
@@ -29,7 +40,9 @@ class LossLedger:
 
     def __init__(self, directories: Directories) -> None:
         self._journal = receipts_journal(directories)
-        self._unwritten: Counter[str] = Counter()
+        # Putting into a deque and taking out of it is atomic. Threads and signal handlers report
+        # losses too, and a lock could be copied by a fork while somebody holds it.
+        self._unwritten: deque[_Loss] = deque()
 
     @property
     def unwritten(self) -> bool:
@@ -38,17 +51,29 @@ class LossLedger:
 
     def lost(self, count: int, reason: str, now: datetime) -> None:
         """Count `count` events lost for `reason` and try to write down all that is unwritten."""
-        self._unwritten[reason] += count
+        self._unwritten.append(_Loss(os.getpid(), count, reason))
         self.flush(now)
 
     def flush(self, now: datetime) -> None:
         """Try to write down what is unwritten; on failure it stays counted."""
+        pid = os.getpid()
+        counts = self._take(pid)
         records = [
             {"lost": count, "reason": reason, "lost_at": now.isoformat()}
-            for reason, count in self._unwritten.items()
+            for reason, count in counts.items()
         ]
         try:
-            self._journal.append(records, now)
+            self._journal.append(records, now, wait=LOCK_WAIT_SECONDS)
         except (OSError, Unsuitable):
-            return
-        self._unwritten.clear()
+            self._unwritten.extend(_Loss(pid, count, reason) for reason, count in counts.items())
+
+    def _take(self, pid: int) -> Counter[str]:
+        """Take what is unwritten; a forked child drops what its parent will write down."""
+        counts: Counter[str] = Counter()
+        while True:
+            try:
+                loss = self._unwritten.popleft()
+            except IndexError:
+                return counts
+            if loss.pid == pid:
+                counts[loss.reason] += loss.count

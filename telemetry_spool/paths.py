@@ -116,7 +116,7 @@ def active_name(host: str, uid: int, *, local: bool) -> str:
 
 
 def sealed_name(now: datetime, token: bytes, *, local: bool) -> str:
-    """Return a name for a sealed segment: by time in UTC, then by the 8 random bytes in `token`."""
+    """Return a name for a sealed segment: by time in UTC, made unique by the bytes in `token`."""
     return f"{_stamp(now, token, local=local)}{_SUFFIX}"
 
 
@@ -126,7 +126,9 @@ def temporary_name(now: datetime, token: bytes, *, local: bool) -> str:
 
 
 def _stamp(now: datetime, token: bytes, *, local: bool) -> str:
-    return f"{now:%Y%m%dT%H%M%SZ}-{token.hex()}{'.local' if local else ''}"
+    # The first 5 of the 16 digits are microseconds: many segments may become full in one second.
+    unique = f"{now.microsecond:05x}{token.hex()}"[:16]
+    return f"{now:%Y%m%dT%H%M%SZ}-{unique}{'.local' if local else ''}"
 
 
 def kind_of(name: str) -> Kind | None:
