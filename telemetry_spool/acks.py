@@ -53,7 +53,7 @@ def read_ack(path: str, segment: int) -> Ack:
         if ack.offset and os.pread(segment, 1, ack.offset - 1) != b"\n":
             return Ack()
         return ack
-    except OSError:
+    except (OSError, OverflowError):
         return Ack()
     finally:
         os.close(descriptor)
