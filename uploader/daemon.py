@@ -58,11 +58,24 @@ def run(config: UploaderConfig) -> None:
     Raises OSError if the spool's directory can be neither made nor used.
     """
     engine = Engine(config, connector(config), random.random)
-    lock = _open_lock(config)
     with _stopped_by_signals(engine):
+        if not _consent_to_directories(engine, config):
+            return
+        lock = _open_lock(config)
         if _stand_by(engine, config, lock):
             _drain_until_stopped(engine, config)
-    lock.close()
+        lock.close()
+
+
+def _consent_to_directories(engine: Engine, config: UploaderConfig) -> bool:
+    """Wait until there is a spool or consent to make one; False if asked to stop meanwhile."""
+    while not _may_use_directories(engine, config) and not engine.stopping:
+        engine.wait(config.rescan_interval)
+    return not engine.stopping
+
+
+def _may_use_directories(engine: Engine, config: UploaderConfig) -> bool:
+    return engine.consent.mode is Mode.ON or config.directories.spool.exists()
 
 
 def _stand_by(engine: Engine, config: UploaderConfig, lock: UploaderLock) -> bool:
@@ -106,6 +119,8 @@ def once(config: UploaderConfig, wait: float, progress: Callable[[Engine], None]
     `progress` is called whenever something happened. Raises OSError if the spool cannot be used.
     """
     engine = Engine(config, connector(config), random.random)
+    if not _may_use_directories(engine, config):
+        return Result(Ending.DRAINED, "")
     lock = _open_lock(config)
     try:
         if not lock.acquire():

@@ -1,0 +1,60 @@
+"""Make the pages that state what the code states: `python -m tests.docs.pages` writes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from uploader.config import ALL_SETTINGS, FLAG_SETTINGS
+from uploader.options import shown
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+_SETTINGS_HEAD = """\
+# Settings
+
+Made from the code by `python -m tests.docs.pages`; a test compares.
+
+A setting has one name everywhere: `endpoint` in a settings file, `FLWR_TELEMETRY_ENDPOINT` in the
+environment, `--endpoint` on the command line of `telemetry-uploader`. A flag wins over the
+environment, the environment over the user's file (Linux: `~/.config/flwr-telemetry/config.toml`),
+that over the site's (`/etc/xdg/flwr-telemetry/config.toml`), that over the default. A variable set
+to nothing counts as unset. `telemetry-uploader check` shows every setting in force and where it
+comes from; for a wrong one it says in one line where it is and what is allowed, and exits with 78.
+A Flower process passes a wrong setting by and uses the default.
+
+```toml
+# config.toml
+endpoint = "https://telemetry.example.org/api/v1/event"
+max_spool_bytes = "256MiB"
+```
+
+| setting | what it is | default | allowed | why this default |
+|---|---|---|---|---|
+"""
+
+_SETTINGS_TAIL = """
+Only in the environment, as in Flower itself: `FLWR_TELEMETRY_ENABLED`, `FLWR_TELEMETRY_LOGGING`,
+`FLWR_TELEMETRY_PARTNER_ID`, `FLWR_HOME`; besides, `DO_NOT_TRACK`, and `FLWR_TELEMETRY_SPOOL=0`,
+which leaves Flower as it is.
+"""
+
+
+def settings_page() -> str:
+    """Return `docs/settings.md`."""
+    rows = ""
+    for setting in ALL_SETTINGS:
+        flag = "" if setting in FLAG_SETTINGS else " (no flag)"
+        default = "" if setting.default is None else f"`{shown(setting.default)}`"
+        rows += (
+            f"| `{setting.name}`{flag} | {setting.summary} | {default} | {setting.allowed} "
+            f"| {setting.why} |\n"
+        )
+    return _SETTINGS_HEAD + rows + _SETTINGS_TAIL
+
+
+PAGES = {"settings.md": settings_page}
+
+
+if __name__ == "__main__":
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page(), encoding="utf-8")
