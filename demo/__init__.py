@@ -1,0 +1,1 @@
+"""`make demo`: real Flower simulations without network, a spool, and an uploader that drains it."""
