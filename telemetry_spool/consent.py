@@ -60,7 +60,7 @@ def by_choice(text: str | None) -> Consent:
 
 
 class ConsentReader:
-    """Reads consent again and again, for less than a microsecond where nothing was chosen."""
+    """Reads consent again and again, for some 2 µs where nothing was chosen."""
 
     def __init__(self, mode_file: Path | None, environ: Mapping[str, str] = os.environ) -> None:
         """Take the environment as it is now, as Flower does; the mode file is read each time."""
@@ -74,8 +74,12 @@ class ConsentReader:
         """Return the consent of this moment. A mode file that cannot be read means off."""
         if self._demanded is not None:
             return self._demanded
-        if not os.access(self._mode_file, os.F_OK):
+        try:
+            os.stat(self._mode_file)  # half the cost of an open that fails
+        except (FileNotFoundError, NotADirectoryError):
             return _DEFAULT
+        except OSError as error:
+            return self._unreadable(error)
         found = self._read()
         if isinstance(found, OSError):
             return self._unreadable(found)
