@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -79,15 +80,21 @@ def default_root() -> Path | None:
     """Return the platform's state directory of this user; None where there is no home."""
     import platformdirs
 
-    root = platformdirs.user_state_path(APPLICATION)
-    return root if root.is_absolute() else None
+    return _with_home(platformdirs.user_state_path)
 
 
 def user_config_directory() -> Path | None:
     """Return the directory of this user's `config.toml` and `mode`; None without a home."""
     import platformdirs
 
-    directory = platformdirs.user_config_path(APPLICATION)
+    return _with_home(platformdirs.user_config_path)
+
+
+def _with_home(platform_path: Callable[[str], Path]) -> Path | None:
+    try:
+        directory = platform_path(APPLICATION)
+    except RuntimeError:
+        return None  # newer platformdirs; older ones return a path that begins with "~"
     return directory if directory.is_absolute() else None
 
 

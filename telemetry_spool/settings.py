@@ -126,7 +126,7 @@ def directory(raw: object) -> Path:
     if not isinstance(raw, (str, Path)):
         raise ValueError(raw)
     path = Path(os.path.expanduser(raw))
-    if not path.is_absolute():
+    if not path.is_absolute() or "\0" in str(path):
         raise ValueError(raw)
     return path
 
@@ -156,7 +156,7 @@ def file(path: Path) -> Source:
 
     try:
         return Source(str(path), tomllib.loads(content.decode("utf-8")))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise SettingError(f"{path}: not valid TOML: {error}") from error
 
 
