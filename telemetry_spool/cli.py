@@ -16,6 +16,7 @@ from telemetry_spool.listing import SegmentFile, list_segments, pending_lines
 from telemetry_spool.overview import as_json, as_text, overview
 from telemetry_spool.segment import Line, event_id
 from telemetry_spool.settings import WriterConfig, writer_config
+from telemetry_spool.text import plain
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -91,8 +92,8 @@ def list_(
             typer.echo(json.dumps(row))
         else:
             typer.echo(
-                f"{row['id'][:_SHORT_ID]}  {_plain(row['date']):<32}  {row['state']:<7}  "
-                f"{_plain(row['event_type'])}"
+                f"{row['id'][:_SHORT_ID]}  {plain(row['date']):<32}  {row['state']:<7}  "
+                f"{plain(row['event_type'])}"
             )
 
 
@@ -126,7 +127,7 @@ def show(
     try:
         typer.echo(json.dumps(json.loads(line.data), indent=2))
     except (ValueError, RecursionError):
-        typer.echo(_plain(line.data.decode("utf-8", "backslashreplace")))
+        typer.echo(plain(line.data.decode("utf-8", "backslashreplace")))
 
 
 def _choose(mode: Mode, what: str) -> None:
@@ -182,13 +183,6 @@ def _row(segment: SegmentFile, line: Line) -> dict[str, str]:
         "state": "local" if segment.kind.local else "pending",
         "segment": segment.name,
     }
-
-
-def _plain(text: str) -> str:
-    """Replace what could steer a terminal."""
-    return "".join(
-        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
-    )
 
 
 if __name__ == "__main__":

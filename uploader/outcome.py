@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
+from telemetry_spool.text import plain
 from uploader.backoff import parse_retry_after
 
 BODY_BYTES = 64 * 2**10
 """How much of an answer's body is read: enough for any answer that is worth understanding."""
 
 _EXCERPT_BYTES = 1024
+# A reason is one line in a log and in a status; an address that is longer is no address.
+_REASON_CHARACTERS = 200
 _UNDERSTOOD_REJECTIONS = {
     400: "the endpoint says the event is malformed",
     413: "the endpoint says the event is too large",
@@ -93,16 +96,17 @@ def judge(result: Answer | Failure, now: datetime) -> Outcome:
 
 
 def _judge_failure(failure: Failure) -> Outcome:
+    reason = _quoted(failure.message)
     match failure.trouble:
         case Trouble.NETWORK:
-            return Outcome(Verdict.RETRY, failure.message)
+            return Outcome(Verdict.RETRY, reason)
         case Trouble.TLS:
             remedy = "check this machine's clock and its CA bundle (REQUESTS_CA_BUNDLE)"
         case Trouble.PROXY_CREDENTIALS:
             remedy = _OPERATOR_ERRORS[407]
         case Trouble.CONFIGURATION:
             remedy = "check the proxy and CA variables (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE)"
-    return Outcome(Verdict.HOLD, failure.message, remedy)
+    return Outcome(Verdict.HOLD, reason, remedy)
 
 
 def _judge_answer(answer: Answer, now: datetime) -> Outcome:
@@ -128,12 +132,18 @@ def _verdict(answer: Answer) -> tuple[Verdict, str, str]:
     if status in _TEMPORARY or status >= 500:
         return Verdict.RETRY, "", ""
     if status < 400:
-        where = f" to {answer.location}" if answer.location else ""
+        where = f" to {_quoted(answer.location)}" if answer.location else ""
         return Verdict.HOLD, f": the endpoint has moved{where}", _CHECK_ENDPOINT
     if status in _OPERATOR_ERRORS:
         return Verdict.HOLD, "", _OPERATOR_ERRORS[status]
     meaning = _UNDERSTOOD_REJECTIONS.get(status, "the endpoint refuses the event")
     return Verdict.REJECTED, f": {meaning}", ""
+
+
+def _quoted(text: str) -> str:
+    """Return what came over the network as a person may see it."""
+    shown = plain(text)
+    return shown if len(shown) <= _REASON_CHARACTERS else shown[:_REASON_CHARACTERS] + "…"
 
 
 _PORTAL = "something between here and the endpoint answers, perhaps a login page"
