@@ -43,7 +43,7 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
         return min(float(text[:9]), CAP_SECONDS)
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for digits without end
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
