@@ -47,6 +47,15 @@ class Signal(Enum):
 Message = Delivered | Signal
 
 
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """A request under way, sent at `sent_at` of the monotonic clock."""
+
+    item: Item
+    event: Event
+    sent_at: float
+
+
 @dataclass(slots=True)
 class Counters:
     """What became of events since the engine started."""
@@ -73,7 +82,7 @@ class Engine:
         self._lanes = Lanes(config.concurrency, connect, self.mailbox.put)
         self._receipts = Receipts(config.directories, config.endpoint, keep_sent=config.keep_sent)
         self._dead_letters = dead_letter_journal(config.directories)
-        self._under_way: dict[int, tuple[Item, Event]] = {}
+        self._under_way: dict[int, _Request] = {}
         self._tickets = 0
         self._rung = True
         self._next_rescan = 0.0
@@ -134,7 +143,7 @@ class Engine:
                 self._reject(item, event.reason, None)
                 continue
             self._tickets += 1
-            self._under_way[self._tickets] = (item, event)
+            self._under_way[self._tickets] = _Request(item, event, now)
             self._lanes.submit(self._tickets, event)
         self._remove_finished()
 
@@ -164,22 +173,23 @@ class Engine:
         if message is Signal.STOP:
             self.stopping = True
         elif isinstance(message, Delivered):
-            item, event = self._under_way.pop(message.ticket)
-            self._act(item, event, judge(message.result, datetime.now(tz=UTC)))
+            request = self._under_way.pop(message.ticket)
+            self._act(request, judge(message.result, datetime.now(tz=UTC)))
 
-    def _act(self, item: Item, event: Event, outcome: Outcome) -> None:
+    def _act(self, request: _Request, outcome: Outcome) -> None:
         now = time.monotonic()
+        item = request.item
         match outcome.verdict:
             case Verdict.ACCEPTED:
                 self._note_answer(now)
-                self._accept(item, event)
+                self._accept(item, request.event)
             case Verdict.REJECTED:
                 self._note_answer(now)
                 self._reject(item, outcome.reason, outcome)
             case Verdict.RETRY | Verdict.HOLD:
                 if self.gate.trouble is None or self.gate.trouble.reason != outcome.reason:
                     _log.warning("%s %s", outcome.reason, outcome.remedy)
-                self.gate.failed(outcome, now)
+                self.gate.failed(outcome, now, sent_at=request.sent_at)
                 item.reading.again(item.line)
 
     def _note_answer(self, now: float) -> None:

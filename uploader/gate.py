@@ -21,6 +21,7 @@ class Gate:
         self._accepted_at_limit = 0
         self._failures = 0
         self._closed_until = 0.0
+        self._round_ended = 0.0
         self._last: Outcome | None = None
 
     @property
@@ -49,12 +50,19 @@ class Gate:
             self._accepted_at_limit = 0
             self._limit = min(self._limit + 1, self._concurrency)
 
-    def failed(self, outcome: Outcome, now: float) -> None:
-        """Note a RETRY or HOLD. What fails while the gate is closed already counts once only."""
+    def failed(self, outcome: Outcome, now: float, *, sent_at: float) -> None:
+        """Note a RETRY or HOLD of a request sent at `sent_at`.
+
+        What had been sent before a failure was known is of one round with it: requests that were
+        under way together and fail together are one sign of trouble, and count once.
+        """
         self._last = outcome
-        if now >= self._closed_until:
+        begins_round = sent_at >= self._round_ended
+        if begins_round:
+            self._round_ended = now
+        if begins_round or not self._failures:
             self._failures += 1
-        if outcome.status == _TOO_MANY_REQUESTS:
+        if begins_round and outcome.status == _TOO_MANY_REQUESTS:
             self._limit = max(1, self._limit // 2)
             self._accepted_at_limit = 0
         self._closed_until = max(self._closed_until, now + self._wait(outcome))
