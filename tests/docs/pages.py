@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.faults.table import GROUPS, tested_faults
 from uploader.config import ALL_SETTINGS, FLAG_SETTINGS
 from uploader.options import shown
 
@@ -52,7 +53,27 @@ def settings_page() -> str:
     return _SETTINGS_HEAD + rows + _SETTINGS_TAIL
 
 
-PAGES = {"settings.md": settings_page}
+_RELIABILITY_HEAD = """\
+# What can go wrong, and what happens then
+
+Made from the tests by `python -m tests.docs.pages`; a test compares. Each row is a fault that the
+named test in `tests/faults/` brings about with real processes, files and sockets.
+"""
+
+
+def reliability_page() -> str:
+    """Return `docs/reliability.md`."""
+    page = _RELIABILITY_HEAD
+    tested = tested_faults()
+    for group, title in GROUPS.items():
+        page += f"\n## {title}\n\n| what goes wrong | what happens | test |\n|---|---|---|\n"
+        for fault, test in sorted(tested.items()):
+            if fault.group == group:
+                page += f"| {fault.what} | {fault.then} | `{test}` |\n"
+    return page
+
+
+PAGES = {"settings.md": settings_page, "reliability.md": reliability_page}
 
 
 if __name__ == "__main__":
