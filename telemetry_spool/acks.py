@@ -12,8 +12,9 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-# An offset and one more a request in flight; nothing of ours comes near this.
-_MAX_BYTES = 64 * 2**10
+# An offset and one more for each line accepted while an older one is under way: in a segment of
+# 1 MiB of Flower's events some 20 KiB at the most.
+_MAX_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,10 @@ def read_ack(path: str, segment: int) -> Ack:
     except OSError:
         return Ack()
     try:
-        ack = parse(os.read(descriptor, _MAX_BYTES))
+        text = os.read(descriptor, _MAX_BYTES)
+        if len(text) == _MAX_BYTES:  # half a number is another number
+            text = text[: text.rfind(b" ") + 1]
+        ack = parse(text)
         if ack.offset and os.pread(segment, 1, ack.offset - 1) != b"\n":
             return Ack()
         return ack

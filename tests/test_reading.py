@@ -1,0 +1,250 @@
+"""Draining one segment: lines come back in any order, and a stop sends nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from telemetry_spool.segment import Line
+from tests.test_append import locked_by_another_process
+from uploader.reading import Busy, Reading
+
+NAME = "20260310T120000Z-0123456789abcdef"
+LIMIT = 2**16
+
+
+def put(directory: Path, *lines: bytes, acked: bytes | None = None) -> Path:
+    """Write a sealed segment, and its progress if there is any."""
+    path = directory / f"{NAME}.jsonl"
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    if acked is not None:
+        progress(path).write_bytes(acked)
+    return path
+
+
+def progress(path: Path) -> Path:
+    """Return the path of a segment's progress file."""
+    return path.with_suffix(".acked")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[Reading]:
+    """Open a segment, and close it at the end of the block."""
+    opened = Reading(str(path), limit=LIMIT)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def take(subject: Reading) -> Line:
+    """Take a line that must be there."""
+    line = subject.take()
+    assert line is not None
+    return line
+
+
+def take_all(subject: Reading) -> list[Line]:
+    """Take lines until there are none."""
+    return list(iter(subject.take, None))
+
+
+def data(lines: list[Line]) -> list[bytes]:
+    """Return what is in these lines."""
+    return [line.data for line in lines]
+
+
+def rest(path: Path) -> list[bytes]:
+    """Open a segment as after a restart, and return the lines that are still to be sent."""
+    with reading(path) as again:
+        return data(take_all(again))
+
+
+def test_lines_go_out_in_order(tmp_path: Path) -> None:
+    """What was recorded first is sent first."""
+    with reading(put(tmp_path, b"a", b"b", b"c")) as subject:
+        assert data(take_all(subject)) == [b"a", b"b", b"c"]
+        assert not subject.finished
+
+
+def test_a_segment_is_finished_when_every_line_is_done(tmp_path: Path) -> None:
+    """Not when the last one has been taken."""
+    with reading(put(tmp_path, b"a", b"b")) as subject:
+        first, second = take_all(subject)
+        subject.done(second)
+        assert not subject.finished
+
+        subject.done(first)
+        assert subject.finished
+
+
+def test_a_segment_with_nothing_in_it_is_finished_at_once(tmp_path: Path) -> None:
+    """It can be deleted."""
+    with reading(put(tmp_path)) as subject:
+        assert subject.take() is None
+        assert subject.finished
+
+
+def test_an_unread_segment_is_not_finished(tmp_path: Path) -> None:
+    """Nobody knows yet what is in it."""
+    with reading(put(tmp_path, b"a")) as subject:
+        assert not subject.finished
+
+
+def test_progress_is_the_end_of_the_last_line_of_the_accepted_prefix(tmp_path: Path) -> None:
+    """A person can check it with `head -c`."""
+    path = put(tmp_path, b"aaaa", b"bb", b"c")
+    with reading(path) as subject:
+        for _ in range(2):
+            subject.done(take(subject))
+        subject.save()
+
+    assert progress(path).read_bytes() == b"8\n"
+    assert rest(path) == [b"c"]
+
+
+def test_requests_that_overtook_others_are_not_sent_again(tmp_path: Path) -> None:
+    """The first of three is under way when the uploader stops; the others are accepted."""
+    path = put(tmp_path, b"a", b"b", b"c", b"d")
+    with reading(path) as subject:
+        _, second, third = (take(subject) for _ in range(3))
+        subject.done(third)
+        subject.done(second)
+        subject.save()
+
+    assert progress(path).read_bytes() == b"0 2 4\n"
+    assert rest(path) == [b"a", b"d"]
+
+
+def test_progress_over_several_stops_adds_up(tmp_path: Path) -> None:
+    """Each run accepts one line more, every second one first, until nothing is left."""
+    lines = [b"a", b"bb", b"ccc", b"dddd", b"e"]
+    path = put(tmp_path, *lines)
+    sent: list[bytes] = []
+    for _ in lines:
+        with reading(path) as subject:
+            taken = take_all(subject)
+            chosen = taken[1] if len(taken) > 1 else taken[0]
+            sent.append(chosen.data)
+            subject.done(chosen)
+            subject.save()
+
+    assert sorted(sent) == lines
+    assert rest(path) == []
+
+
+def test_a_line_without_end_is_the_last_one(tmp_path: Path) -> None:
+    """Power may have been lost in the middle of it; what is there is handed out."""
+    path = put(tmp_path, b"a")
+    with path.open("ab") as file:
+        file.write(b"half")
+
+    assert rest(path) == [b"a", b"half"]
+
+
+def test_a_line_that_comes_back_is_the_next_one(tmp_path: Path) -> None:
+    """A failed request is the probe of its endpoint."""
+    with reading(put(tmp_path, b"a", b"b", b"c")) as subject:
+        first, _ = take(subject), take(subject)
+        subject.again(first)
+
+        assert subject.take() == first
+        assert not subject.finished
+
+
+def test_a_line_that_comes_back_after_the_last_is_not_forgotten(tmp_path: Path) -> None:
+    """The end of the file is not the end of the work."""
+    with reading(put(tmp_path, b"a")) as subject:
+        (line,) = take_all(subject)
+        subject.again(line)
+        assert not subject.finished
+
+        assert take_all(subject) == [line]
+        subject.done(line)
+        assert subject.finished
+
+
+def test_a_line_put_aside_waits_for_resume(tmp_path: Path) -> None:
+    """A dead letter that cannot be written holds its line, and no other."""
+    with reading(put(tmp_path, b"a", b"b")) as subject:
+        first, second = take_all(subject)
+        subject.postpone(first)
+        subject.done(second)
+        assert subject.take() is None
+        assert not subject.finished
+
+        subject.resume()
+        assert subject.take() == first
+
+
+def test_nothing_is_written_before_there_is_progress(tmp_path: Path) -> None:
+    """Reading a segment leaves the directory as it was."""
+    path = put(tmp_path, b"a")
+    with reading(path) as subject:
+        subject.take()
+        subject.save()
+
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "acked",
+    [
+        pytest.param(b"garbage\n", id="garbage"),
+        pytest.param(b"", id="empty"),
+        pytest.param(b"-2\n", id="negative"),
+        pytest.param(b"3\n", id="in the middle of a line"),
+        pytest.param(b"99\n", id="behind the end"),
+        pytest.param(b"\x00\x00\x00\x00", id="zeros after a crash"),
+    ],
+)
+def test_progress_that_cannot_be_meant_is_none(tmp_path: Path, acked: bytes) -> None:
+    """Everything is sent, some of it perhaps again: the key makes that harmless."""
+    assert rest(put(tmp_path, b"a", b"b", b"c", acked=acked)) == [b"a", b"b", b"c"]
+
+
+@pytest.mark.parametrize("acked", [b"2 1 3 99\n", b"2 2 2 -7\n"], ids=["no starts", "repeated"])
+def test_single_lines_that_do_not_exist_are_passed_over(tmp_path: Path, acked: bytes) -> None:
+    """Only the beginning of a line can be one that was accepted."""
+    expected = [b"c"] if b"2 2" in acked else [b"b", b"c"]
+
+    assert rest(put(tmp_path, b"a", b"b", b"c", acked=acked)) == expected
+
+
+def test_a_number_that_was_cut_is_not_taken_for_another(tmp_path: Path) -> None:
+    """Of a progress file only so much is read; the end of that is perhaps half a number."""
+    read_at_once = 2**20
+    acked = b"0 " + b"4 " * ((read_at_once - 3) // 2) + b" 24\n"
+    assert acked[:read_at_once].endswith(b" 2")
+
+    assert rest(put(tmp_path, b"a", b"b", b"c", acked=acked)) == [b"a", b"b"]
+
+
+def test_a_locked_segment_is_busy(tmp_path: Path) -> None:
+    """A writer may be about to append, or the quota about to delete it."""
+    path = put(tmp_path, b"a")
+
+    with locked_by_another_process(path), pytest.raises(Busy):
+        Reading(str(path), limit=LIMIT)
+
+    assert rest(path) == [b"a"]
+
+
+def test_only_one_reads_a_segment(tmp_path: Path) -> None:
+    """Two that read it would send it twice."""
+    path = put(tmp_path, b"a")
+
+    with reading(path), pytest.raises(Busy):
+        Reading(str(path), limit=LIMIT)
+
+
+def test_a_deleted_segment_takes_its_progress_with_it(tmp_path: Path) -> None:
+    """Nothing of it is left."""
+    path = put(tmp_path, b"a", b"b", acked=b"2\n")
+    with reading(path) as subject:
+        subject.delete()
+
+    assert list(tmp_path.iterdir()) == []
