@@ -116,6 +116,8 @@ class Backlog:
         """Delete a finished segment. If that fails it stays open, so that it is not sent again."""
         try:
             reading.delete()
+        except FileNotFoundError:
+            self._close(reading)  # somebody else deleted it
         except OSError as error:
             self._undeletable.add(reading.path)
             self._complain(reading.path, "deleted", error)
