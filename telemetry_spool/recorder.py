@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import cache
 
 from telemetry_spool.consent import ConsentReader, Mode
@@ -46,11 +47,17 @@ class Recorder:
         if self._warned:
             return
         self._warned = True
-        logger = logging.getLogger("telemetry_spool")
-        if not logger.handlers:
-            # Without a handler of its own, logging prints warnings to the host's stderr.
-            logger.addHandler(logging.NullHandler())
-        logger.warning("%s (said once; see `telemetry-spool status`)", message)
+        warn(f"{message} (said once; see `telemetry-spool status`)")
+
+
+def warn(message: str) -> None:
+    """Put a warning into the host's log, where there is one. Never raises and never prints."""
+    logger = logging.getLogger("telemetry_spool")
+    if not logger.handlers:
+        # Without a handler of its own, logging prints warnings to the host's stderr.
+        logger.addHandler(logging.NullHandler())
+    with suppress(Exception):  # handlers are the host's, and may raise anything
+        logger.warning("%s", message)
 
 
 @cache

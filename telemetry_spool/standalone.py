@@ -14,7 +14,7 @@ from typing import Any
 from telemetry_spool import identity, machine
 from telemetry_spool.consent import Mode
 from telemetry_spool.context import ContextTemplate
-from telemetry_spool.recorder import default_recorder
+from telemetry_spool.recorder import default_recorder, warn
 
 
 def event(event_type: str, details: dict[str, Any] | None = None) -> None:
@@ -25,11 +25,16 @@ def event(event_type: str, details: dict[str, Any] | None = None) -> None:
     `FLWR_TELEMETRY_LOGGING=1` it logs the event to stderr as Flower does.
     """
     try:
-        producer = _producer()
+        _producer().event(event_type, details)
+    except RecursionError:
+        return  # the stack is full: nothing that counts the loss could be called
     except Exception as error:  # noqa: BLE001 - the boundary to the host program
-        default_recorder().lost(f"the event could not be built: {error!r}")
-    else:
-        producer.event(event_type, details)
+        _warn_once(f"an event was lost: there is no recorder to count it: {error!r}")
+
+
+@cache
+def _warn_once(message: str) -> None:
+    warn(message)
 
 
 class _Producer:
