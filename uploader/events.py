@@ -59,10 +59,14 @@ def parse(line: Line) -> Event | Malformed:
     return Event(
         body=line.data,
         id=event_id(line.data),
-        event_type=str(payload.get("event_type", ""))[:_LABEL],
-        date=str(context.get("date", ""))[:_LABEL],
+        event_type=_label(payload.get("event_type")),
+        date=_label(context.get("date")),
         user_agent=_user_agent(context),
     )
+
+
+def _label(value: object) -> str:
+    return value[:_LABEL] if isinstance(value, str) else ""
 
 
 def _user_agent(context: dict[str, Any]) -> str:
