@@ -6,6 +6,7 @@ import json
 import logging
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from telemetry_spool.appending import Unsuitable
@@ -23,6 +24,10 @@ DEAD_LETTER_DAYS = 365
 
 # Receipts wait in memory while the disk is full: deleting events makes room, so delivery goes on.
 _WAITING_RECEIPTS = 10_000
+
+# An event with more objects and lists than this is kept as text: how deep an encoder may go depends
+# on where it is called from, and a letter that cannot be written would stop its segment.
+_MAX_NESTED = 200
 
 _log = logging.getLogger(__name__)
 
@@ -46,12 +51,11 @@ def dead_letter(
         "response": outcome.response if outcome else None,
         "rejected_at": now.isoformat(),
     }
-    try:
-        event = json.loads(line.data.decode())
-        if json.dumps(event).encode() == line.data:
-            return letter | {"event": event}
-    except (ValueError, RecursionError):
-        pass  # not an event: kept as it is
+    if line.data.count(b"{") + line.data.count(b"[") <= _MAX_NESTED:
+        with suppress(ValueError):  # not JSON: kept as it is
+            event = json.loads(line.data.decode())
+            if json.dumps(event).encode() == line.data:
+                return letter | {"event": event}
     return letter | {"raw": line.data.decode("utf-8", "surrogateescape")}
 
 

@@ -1,0 +1,202 @@
+"""What the uploader writes down: receipts, and dead letters that give back the exact bytes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telemetry_spool.paths import Directories
+from telemetry_spool.segment import Line, event_id
+from tests.conftest import Place
+from uploader.events import Event
+from uploader.outcome import Outcome, Verdict
+from uploader.records import Receipts, dead_letter, dead_letter_journal
+
+NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
+ENDPOINT = "https://telemetry.example.org/api/v1/event"
+REJECTION = Outcome(Verdict.REJECTED, "HTTP 422", status=422, response="no such type")
+
+
+def directories(place: Place) -> Directories:
+    """Return where the uploader of this place writes."""
+    return Directories(place.root, place.spool)
+
+
+def read(directory: Path) -> list[dict[str, Any]]:
+    """Return every record in a journal's directory."""
+    return [
+        json.loads(line)
+        for path in sorted(directory.iterdir())
+        for line in path.read_bytes().splitlines()
+    ]
+
+
+def bytes_of(letter: dict[str, Any]) -> bytes:
+    """Return the line of which a dead letter was made, as the design page says."""
+    if "event" in letter:
+        return json.dumps(letter["event"]).encode()
+    text: str = letter["raw"]
+    return text.encode("utf-8", "surrogateescape")
+
+
+@pytest.mark.parametrize(
+    ("data", "key"),
+    [
+        pytest.param(b'{"event_type": "RUN", "n": [1, 2.5, null]}', "event", id="as json.dumps"),
+        pytest.param(b'{"u": "\\u00fc\\ud83d\\ude00"}', "event", id="escaped"),
+        pytest.param(b'{"half": "\\ud800"}', "event", id="half a surrogate pair, escaped"),
+        pytest.param(b'{"n": NaN, "i": Infinity}', "event", id="numbers that only Python knows"),
+        pytest.param(b'{"n": 1e400, "x": 1}', "raw", id="number that is too large"),
+        pytest.param(b'{"n": 1.10}', "raw", id="number in other digits"),
+        pytest.param(b'{"a":1}', "raw", id="compact"),
+        pytest.param(b' {"a": 1}\t', "raw", id="white space"),
+        pytest.param('{"u": "ü"}'.encode(), "raw", id="UTF-8"),
+        pytest.param(b'{"a": 1, "a": 1}', "raw", id="key twice"),
+        pytest.param(b"[1, 2]", "event", id="no object"),
+        pytest.param(b"RUN", "raw", id="no JSON"),
+        pytest.param(b'{"a": 1}{"b": 2}', "raw", id="two objects"),
+        pytest.param(b"\xff\xfe{}\x00\r\x80", "raw", id="no UTF-8"),
+        pytest.param(b"\xed\xa0\x80", "raw", id="a surrogate as if it were UTF-8"),
+        pytest.param(b"\x00" * 100, "raw", id="zeros"),
+        pytest.param(b"", "raw", id="nothing"),
+        pytest.param(b'{"a": ' * 1000 + b"1" + b"}" * 1000, "raw", id="nested deep"),
+    ],
+)
+def test_a_dead_letter_gives_back_the_exact_bytes(place: Place, data: bytes, key: str) -> None:
+    """As an object where that is exact, as text where it is not."""
+    journal = dead_letter_journal(directories(place))
+
+    journal.append([dead_letter(Line(0, 1, data), "why", None, NOON)], NOON)
+
+    (letter,) = read(place.root / "rejected")
+    assert bytes_of(letter) == data
+    assert set(letter) == {"reason", "status", "response", "rejected_at", key}
+
+
+@pytest.mark.parametrize("depth", [100, 500, *range(930, 1000), 5000])
+def test_a_dead_letter_of_any_depth_can_be_written(place: Place, depth: int) -> None:
+    """It is put together in one place and written in another, where the stack may be deeper."""
+    data = b'{"a": ' * depth + b"1" + b"}" * depth
+    journal = dead_letter_journal(directories(place))
+
+    def write(frames: int) -> None:
+        if frames:
+            write(frames - 1)
+        else:
+            journal.append([letter], NOON)
+
+    letter = dead_letter(Line(0, 1, data), "why", None, NOON)
+    write(20)
+
+    (written,) = read(place.root / "rejected")
+    assert bytes_of(written) == data
+
+
+def test_a_dead_letter_says_why_and_when(place: Place) -> None:
+    """Reason, status and the answer, so that somebody can mend it and send the event again."""
+    journal = dead_letter_journal(directories(place))
+
+    journal.append([dead_letter(Line(0, 3, b"{}"), REJECTION.reason, REJECTION, NOON)], NOON)
+
+    assert read(place.root / "rejected") == [
+        {
+            "reason": "HTTP 422",
+            "status": 422,
+            "response": "no such type",
+            "rejected_at": "2026-03-10T12:00:00+00:00",
+            "event": {},
+        }
+    ]
+
+
+def event(number: int = 0) -> Event:
+    """Return an event whose line `json.dumps` would write otherwise."""
+    body = f'{{"n":{number}, "u": "ü"}}'.encode()
+    return Event(body, event_id(body), "RUN", "yesterday", "flwr/1.41.0")
+
+
+def test_a_receipt_names_the_event_and_where_it_went(place: Place) -> None:
+    """Anybody can look up what left this machine."""
+    receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
+
+    receipts.accepted(event(), NOON)
+    receipts.flush(NOON)
+
+    assert place.ledger() == [
+        {
+            "id": event().id,
+            "event_type": "RUN",
+            "date": "yesterday",
+            "sent_at": "2026-03-10T12:00:00+00:00",
+            "endpoint": ENDPOINT,
+        }
+    ]
+
+
+def test_a_receipt_can_keep_what_was_sent(place: Place) -> None:
+    """With `keep_sent` the exact bytes are there, and the id proves them."""
+    receipts = Receipts(directories(place), ENDPOINT, keep_sent=True)
+
+    receipts.accepted(event(), NOON)
+    receipts.flush(NOON)
+
+    (receipt,) = place.ledger()
+    assert receipt["event"].encode() == event().body
+    assert receipt["id"] == event_id(receipt["event"].encode())
+
+
+def test_receipts_are_written_in_batches_and_once(place: Place) -> None:
+    """Nothing is on disk before a flush, and nothing twice after two."""
+    receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
+    for number in range(3):
+        receipts.accepted(event(number), NOON)
+    assert not place.root.exists()
+
+    receipts.flush(NOON)
+    receipts.flush(NOON)
+
+    assert [receipt["id"] for receipt in place.ledger()] == [event(n).id for n in range(3)]
+
+
+def test_nothing_accepted_writes_nothing(place: Place) -> None:
+    """A daemon that idles leaves no empty files."""
+    Receipts(directories(place), ENDPOINT, keep_sent=False).flush(NOON)
+
+    assert not place.root.exists()
+
+
+def test_receipts_wait_while_they_cannot_be_written(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Delivery goes on, because it is what makes room; the log says that they are behind."""
+    receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
+    place.root.write_bytes(b"in the way")
+    receipts.accepted(event(0), NOON)
+    receipts.flush(NOON)
+    assert "receipts cannot be written yet" in caplog.text
+    place.root.unlink()
+
+    receipts.accepted(event(1), NOON)
+    receipts.flush(NOON)
+
+    assert [receipt["id"] for receipt in place.ledger()] == [event(0).id, event(1).id]
+
+
+def test_receipts_that_wait_are_bounded(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """A disk that stays full for a month must not fill the memory; each drop is said."""
+    receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
+    for number in range(10_002):
+        receipts.accepted(event(number), NOON)
+    assert caplog.text.count("a receipt was dropped") == 2
+
+    receipts.flush(NOON)
+
+    assert [place.ledger()[position]["id"] for position in (0, -1)] == [
+        event(2).id,
+        event(10_001).id,
+    ]
+    assert len(place.ledger()) == 10_000
