@@ -43,7 +43,7 @@ def _remove_leftovers(spool: str) -> None:
         names = {entry.name for entry in entries}
     for name in names:
         path = os.path.join(spool, name)
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # gone by now, or a directory: no reason to keep the others
             if paths.is_temporary(name):
                 if time.time() - os.lstat(path).st_mtime > _ABANDONED_SECONDS:
                     os.unlink(path)
