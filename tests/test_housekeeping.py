@@ -1,4 +1,4 @@
-"""Housekeeping: what crashes left behind goes, what is not ours stays, what is too old is counted."""
+"""Housekeeping: leftovers of crashes go, what is not ours stays, what is too old is counted."""
 
 from __future__ import annotations
 
