@@ -7,8 +7,12 @@ import os
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
+from typing import get_type_hints
 
 import psutil
+
+# What fits into the type of a pid; psutil raises for more.
+_MAX_PID = 2**31 - 1
 
 # A process with the pid of a dead uploader started later than the uploader by more than this.
 _CLOCK_SLACK_SECONDS = 2.0
@@ -69,9 +73,17 @@ def read(path: Path) -> Heartbeat | None:
     """Read the last heartbeat; None if there is none that can be understood."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Heartbeat(**{field.name: content[field.name] for field in fields(Heartbeat)})
-    except (OSError, ValueError, KeyError, TypeError):
+        found = Heartbeat(**{field.name: content[field.name] for field in fields(Heartbeat)})
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
+    return found if _is_sound(found) else None
+
+
+def _is_sound(found: Heartbeat) -> bool:
+    """Tell whether what was read has the types that were written, and a pid that can be one."""
+    kinds = get_type_hints(Heartbeat)
+    fits = all(isinstance(getattr(found, name), kind) for name, kind in kinds.items())
+    return fits and 0 < found.pid <= _MAX_PID
 
 
 def is_alive(heartbeat: Heartbeat) -> bool | None:
