@@ -190,3 +190,68 @@ def reachable() -> Iterator[Path]:
     directory.chmod(0o777)
     yield directory
     shutil.rmtree(directory)
+
+
+# A telemetry module as Flower's is made. Sending would fail: there is nobody at the port "discard".
+FLOWER_TELEMETRY = """
+import json
+import os
+import threading
+import urllib.request
+import uuid
+from concurrent.futures import Future
+from datetime import datetime, timezone
+from enum import Enum
+
+FLWR_TELEMETRY_ENABLED = os.getenv("FLWR_TELEMETRY_ENABLED", "1")
+FLWR_TELEMETRY_LOGGING = os.getenv("FLWR_TELEMETRY_LOGGING", "0")
+URL = "http://127.0.0.1:9/"
+state = {"cluster": None, "source": None}
+state_lock = threading.Lock()
+created = []
+logged = []
+
+
+class EventType(str, Enum):
+    RUN_ENTER = "RUN_ENTER"
+    RUN_LEAVE = "RUN_LEAVE"
+
+
+def _get_source_id():
+    return "unavailable"
+
+
+def create_event(event_type, event_details):
+    created.append(event_type)
+    with state_lock:
+        if state["source"] is None:
+            state["source"] = _get_source_id()
+    if state["cluster"] is None:
+        state["cluster"] = str(uuid.uuid4())
+    payload = {
+        "event_type": event_type,
+        "event_details": {} if event_details is None else event_details,
+        "context": {
+            "source": state["source"],
+            "cluster": state["cluster"],
+            "date": datetime.now(tz=timezone.utc).isoformat(),
+            "flower": {"package_name": "flwr", "package_version": "0"},
+        },
+    }
+    body = json.dumps(payload)
+    if FLWR_TELEMETRY_LOGGING == "1":
+        logged.append(body)
+    if FLWR_TELEMETRY_ENABLED == "1":
+        request = urllib.request.Request(
+            url=URL, data=body.encode("utf-8"), headers={"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.read().decode("utf-8")
+    return "disabled"
+
+
+def event(event_type, event_details=None):
+    future = Future()
+    threading.Thread(target=lambda: future.set_result(create_event(event_type, event_details)))
+    return future
+"""
