@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,7 +26,7 @@ class SegmentFile:
 def list_segments(directory: str) -> list[SegmentFile]:
     """Return the segments in a directory in the order of their names: sealed ones by age.
 
-    A directory that does not exist has none. Raises OSError if it cannot be listed.
+    What has a segment's name and is no regular file is none. A directory that does not exist has none. Raises OSError if it cannot be listed.
     """
     found = []
     try:
@@ -38,6 +39,8 @@ def list_segments(directory: str) -> list[SegmentFile]:
                     status = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
                     continue  # sealed or deleted since it was listed
+                if not stat.S_ISREG(status.st_mode):
+                    continue
                 found.append(
                     SegmentFile(entry.path, entry.name, kind, status.st_size, status.st_mtime)
                 )
