@@ -26,7 +26,8 @@ class SegmentFile:
 def list_segments(directory: str) -> list[SegmentFile]:
     """Return the segments in a directory in the order of their names: sealed ones by age.
 
-    What has a segment's name and is no regular file is none. A directory that does not exist has none. Raises OSError if it cannot be listed.
+    What only has the name of one, a directory or a link, is none. A directory that does not exist
+    has none. Raises OSError if it cannot be listed.
     """
     found = []
     try:
