@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,9 @@ REQUIREMENTS = {
 
 # What the wheel is built from.
 _SOURCES = ("telemetry_spool", "uploader", "startup", "pyproject.toml", "README.md", "LICENSE")
+
+# Taken before any test hides the home directory, where pip has its settings and its cache.
+_ENVIRON = dict(os.environ)
 
 # pip warns about every index it may not use: only the end of what it says is about a failure.
 _SHOWN_CHARACTERS = 3000
@@ -170,7 +174,12 @@ def _locked(name: str) -> Iterator[None]:
 
 def _run(command: list[str | Path]) -> None:
     done = subprocess.run(
-        command, check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        command,
+        env=_ENVIRON,
+        check=False,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
     )
     if done.returncode != 0:
         shown = " ".join(map(str, command))
