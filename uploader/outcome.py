@@ -154,7 +154,7 @@ def _is_html(answer: Answer) -> bool:
 
 
 def _is_empty_or_json(answer: Answer) -> bool:
-    if not answer.body.strip():
+    if not answer.body.strip() and not answer.cut:
         return True
     if _is_html(answer):
         return False

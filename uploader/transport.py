@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import time
+import ssl
 from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
 from typing import Protocol
 
 import requests
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from uploader.deadline import BoundedAdapter
 from uploader.outcome import BODY_BYTES, Answer, Failure, Trouble
 
 _PIECE_BYTES = 8 * 2**10
+
+# A peer that restarts breaks off the handshake: that is for no operator to mend.
+_BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+# The words of http.client, which has no exception of its own for it.
+_PROXY_WANTS_CREDENTIALS = "Tunnel connection failed: 407"
 
 
 class Transport(Protocol):
@@ -41,6 +47,8 @@ class RequestsTransport:
         self._session.headers.clear()
         self._session.auth = _no_credentials
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        for scheme in ("http://", "https://"):
+            self._session.mount(scheme, BoundedAdapter())
 
     def send(self, body: bytes, headers: Mapping[str, str]) -> Answer | Failure:
         """POST `body` and return what came back."""
@@ -56,9 +64,10 @@ class RequestsTransport:
             with response:
                 return self._answer(response)
         except requests.exceptions.SSLError as error:
-            return Failure(Trouble.TLS, _words(error))
+            broken_off = isinstance(_innermost(error), _BROKEN_OFF)
+            return Failure(Trouble.NETWORK if broken_off else Trouble.TLS, _words(error))
         except requests.exceptions.ProxyError as error:
-            wants_credentials = "407" in str(error)
+            wants_credentials = _PROXY_WANTS_CREDENTIALS in str(_innermost(error))
             kind = Trouble.PROXY_CREDENTIALS if wants_credentials else Trouble.NETWORK
             return Failure(kind, _words(error))
         except (
@@ -84,16 +93,16 @@ class RequestsTransport:
         )
 
     def _read(self, response: requests.Response) -> tuple[bytes, bool]:
-        """Read the beginning of the body; a trickle of bytes must not keep us for ever."""
-        deadline = time.monotonic() + self._timeouts[1]
+        """Read the beginning of the body, or what of it comes before the read timeout."""
         body = b""
-        while len(body) <= BODY_BYTES:
-            piece = response.raw.read1(_PIECE_BYTES, decode_content=False)
-            if not piece:
-                return body, False
-            body += piece
-            if time.monotonic() > deadline:
-                break
+        try:
+            while len(body) <= BODY_BYTES:
+                piece = response.raw.read1(_PIECE_BYTES, decode_content=False)
+                if not piece:
+                    return body, False
+                body += piece
+        except ReadTimeoutError:
+            pass  # the status has come, and that is what matters
         return body[:BODY_BYTES], True
 
 
@@ -102,12 +111,17 @@ def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedReque
 
 
 def _words(error: Exception) -> str:
-    """Return the innermost message of a library's nested exceptions."""
+    inner = _innermost(error)
+    return f"{type(inner).__name__}: {inner}"
+
+
+def _innermost(error: Exception) -> BaseException:
+    """Return the exception that a library's nested exceptions are about."""
     inner: BaseException = error
     while True:
         reason = getattr(inner, "reason", None) or (
             inner.args[0] if inner.args and isinstance(inner.args[0], BaseException) else None
         )
         if not isinstance(reason, BaseException):
-            return f"{type(inner).__name__}: {inner}"
+            return inner
         inner = reason
