@@ -83,7 +83,7 @@ WAYS_TO_USE_IT = {
     "events": "from telemetry_spool import event\nevent('A')\nevent('B', {'n': 1})",
     "a loss": "from telemetry_spool import event\nevent('A', {'n': 'x' * 100_000})",
     "a bad event": "from telemetry_spool import event\nevent('A', {'n': object()})",
-    "sealing": "from telemetry_spool import event\nfor n in range(99): event('A', {'n': [n] * 999})",
+    "sealing": "from telemetry_spool import event\nfor n in range(99): event('A', {'n': [n] * 99})",
     "a spool": "from telemetry_spool import Spool\nSpool().append(b'{}')",
     "the bridge": "from telemetry_spool import install\ninstall()",
 }
