@@ -32,6 +32,17 @@ class Transport(Protocol):
 TransportFactory = Callable[[], Transport]
 
 
+class _Session(requests.Session):
+    """A session to which no answer is a redirect.
+
+    `allow_redirects=False` alone still prepares the request that would follow: it reads the whole
+    body first, without a bound, and raises for an address that makes no sense.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - its caller's
+        return None
+
+
 class RequestsTransport:
     """The default transport: `requests`, with its rules for proxies and CA bundles.
 
@@ -43,7 +54,7 @@ class RequestsTransport:
         """Send to `endpoint`; the timeouts are in seconds."""
         self._endpoint = endpoint
         self._timeouts = (connect_timeout, read_timeout)
-        self._session = requests.Session()
+        self._session = _Session()
         self._session.headers.clear()
         self._session.auth = _no_credentials
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))

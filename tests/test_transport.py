@@ -1,0 +1,427 @@
+"""The transport against real sockets: what goes out, what comes back, and what must not happen."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import DEADLINE_SECONDS
+from tests.support.endpoint import Answer as Scripted
+from tests.support.endpoint import Endpoint, in_turn
+from tests.support.network import (
+    RawServer,
+    network_variables,
+    read_request,
+    says,
+    unused_port,
+)
+from uploader.outcome import BODY_BYTES, Answer, Failure, Trouble
+from uploader.transport import RequestsTransport
+
+HEADERS = {
+    "Content-Type": "application/json",
+    "User-Agent": "flwr/1.41.0",
+    "Idempotency-Key": "0123",
+}
+
+
+@pytest.fixture(autouse=True)
+def _plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the proxies and certificates of this machine."""
+    for name in network_variables():
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    """Return a running endpoint."""
+    with Endpoint() as running:
+        yield running
+
+
+def transport(url: str, *, read_timeout: float = 20.0) -> RequestsTransport:
+    """Return a transport to this address."""
+    return RequestsTransport(url, connect_timeout=20.0, read_timeout=read_timeout)
+
+
+def send(url: str, body: bytes = b"{}", *, read_timeout: float = 20.0) -> Answer | Failure:
+    """Send one body over a new transport."""
+    return transport(url, read_timeout=read_timeout).send(body, HEADERS)
+
+
+def answer_to(url: str, *, read_timeout: float = 20.0) -> Answer:
+    """Send and return the answer, which must come."""
+    answer = send(url, read_timeout=read_timeout)
+    assert isinstance(answer, Answer), answer
+    return answer
+
+
+def failure_at(url: str, *, read_timeout: float = 20.0) -> Failure:
+    """Send and return the failure, which must happen."""
+    failure = send(url, read_timeout=read_timeout)
+    assert isinstance(failure, Failure), failure
+    return failure
+
+
+def test_the_request_is_flowers_and_nothing_more(endpoint: Endpoint) -> None:
+    """The exact bytes, the given headers, and what HTTP itself needs."""
+    body = b'{"event_type":  "RUN", "u": "\xc3\xbc"}'
+
+    transport(endpoint.url).send(body, HEADERS)
+
+    (request,) = endpoint.requests
+    assert (request.method, request.path, request.body) == ("POST", "/api/v1/event", body)
+    assert dict(request.headers.items()) == {
+        **HEADERS,
+        "Host": f"127.0.0.1:{endpoint.port}",
+        "Content-Length": str(len(body)),
+        "Accept-Encoding": "identity",
+    }
+
+
+def test_the_answer_is_status_headers_and_body(endpoint: Endpoint) -> None:
+    """Everything that the outcome is decided by."""
+    endpoint.answer = lambda _: Scripted(
+        503, {"Content-Type": "text/plain", "Retry-After": "7"}, b"later"
+    )
+
+    assert answer_to(endpoint.url) == Answer(503, "text/plain", "7", None, b"later", cut=False)
+
+
+@pytest.mark.parametrize("status", [200, 201, 204, 400, 401, 404, 413, 429, 500, 503])
+def test_every_status_is_an_answer(endpoint: Endpoint, status: int) -> None:
+    """Nothing is decided here."""
+    endpoint.answer = lambda _: Scripted(status, {}, b"")
+
+    assert answer_to(endpoint.url).status == status
+
+
+def test_consecutive_requests_share_a_connection() -> None:
+    """Whatever is answered, with a body or without: a handshake for each event would cost most."""
+
+    def talk(connection: socket.socket) -> None:
+        answers = iter(
+            [
+                b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}",
+                b"HTTP/1.1 204 No Content\r\n\r\n",
+                b"HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno",
+                b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 5\r\n\r\nmoved",
+                b"HTTP/1.1 503 Busy\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+                b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n",
+            ]
+        )
+        while read_request(connection):
+            connection.sendall(next(answers))
+
+    with RawServer(talk) as server:
+        sender = transport(f"http://127.0.0.1:{server.port}/")
+        results = [sender.send(b"{}", HEADERS) for _ in range(6)]
+
+        assert [result.status for result in results if isinstance(result, Answer)] == [
+            201,
+            204,
+            400,
+            302,
+            503,
+            201,
+        ]
+        assert server.connections == 1
+
+
+def test_a_connection_that_ended_meanwhile_is_opened_again(endpoint: Endpoint) -> None:
+    """Endpoints and firewalls close what idles; that is no failure."""
+    sender = transport(endpoint.url)
+    sender.send(b"{}", HEADERS)
+    endpoint.stop()
+    endpoint.start()
+
+    assert isinstance(sender.send(b"{}", HEADERS), Answer)
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_a_redirect_is_not_followed(endpoint: Endpoint, status: int) -> None:
+    """Events go where the user has seen them going."""
+    location = endpoint.url + "/elsewhere"
+    endpoint.answer = lambda _: Scripted(status, {"Location": location}, b"moved")
+
+    answer = answer_to(endpoint.url)
+
+    assert (answer.status, answer.location) == (status, location)
+    assert [request.path for request in endpoint.requests] == ["/api/v1/event"]
+
+
+@pytest.mark.parametrize(
+    "location", ["http://[", "https://a:port/", "gopher://x", "//", "\u00e9", "http://\u0080"]
+)
+def test_a_redirect_to_nonsense_is_an_answer(endpoint: Endpoint, location: str) -> None:
+    """Nobody goes there, so nobody has to understand it."""
+    endpoint.answer = lambda _: Scripted(302, {"Location": location}, b"")
+
+    assert answer_to(endpoint.url).status == 302
+
+
+@pytest.mark.parametrize("head", [b"200 OK", b"302 Found\r\nLocation: /x", b"500 Oops"])
+def test_an_endless_body_is_not_read_to_its_end(head: bytes) -> None:
+    """The beginning says enough, and memory is not the endpoint's to fill."""
+    sent = 0
+
+    def talk(connection: socket.socket) -> None:
+        nonlocal sent
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 " + head + b"\r\nContent-Type: text/html\r\n\r\n")
+        for _ in range(64):
+            connection.sendall(b"x" * 2**20)
+            sent += 2**20
+
+    with RawServer(talk) as server:
+        answer = answer_to(f"http://127.0.0.1:{server.port}/")
+
+    assert answer.body == b"x" * BODY_BYTES
+    assert answer.cut
+    assert sent < 32 * 2**20
+
+
+@pytest.mark.parametrize(("more", "cut"), [(0, False), (1, True)])
+def test_a_body_is_cut_only_where_there_is_more(endpoint: Endpoint, more: int, cut: bool) -> None:
+    """The longest that is read whole, and one byte more."""
+    endpoint.answer = lambda _: Scripted(200, {}, b"x" * (BODY_BYTES + more))
+
+    answer = answer_to(endpoint.url)
+
+    assert (len(answer.body), answer.cut) == (BODY_BYTES, cut)
+
+
+def test_a_trickle_does_not_keep_the_lane() -> None:
+    """Each byte comes in time, and all of them would take for ever."""
+    done = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        while not done.wait(0.02):
+            connection.sendall(b" ")
+
+    with RawServer(talk) as server:
+        answer = answer_to(f"http://127.0.0.1:{server.port}/", read_timeout=0.5)
+        done.set()
+
+    assert answer.cut
+
+
+def test_cookies_are_not_sent_back(endpoint: Endpoint) -> None:
+    """Nobody between here and the endpoint can mark this machine."""
+    endpoint.answer = lambda _: Scripted(201, {"Set-Cookie": "id=1; Path=/; Max-Age=99999"}, b"{}")
+    sender = transport(endpoint.url)
+
+    for _ in range(3):
+        sender.send(b"{}", HEADERS)
+
+    assert [request.headers["Cookie"] for request in endpoint.requests] == [None] * 3
+
+
+@pytest.mark.parametrize("by_variable", [False, True], ids=[".netrc", "NETRC"])
+def test_no_credentials_are_taken_from_netrc(
+    endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_variable: bool
+) -> None:
+    """A password for this host is for something else."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    netrc = tmp_path / (".netrc" if not by_variable else "elsewhere")
+    netrc.write_text("machine 127.0.0.1 login me password secret\n")
+    netrc.chmod(0o600)
+    if by_variable:
+        monkeypatch.setenv("NETRC", str(netrc))
+
+    send(endpoint.url)
+
+    assert endpoint.requests[0].headers["Authorization"] is None
+
+
+def test_a_proxy_is_used(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one of the environment, as for every other program."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://user:secret@127.0.0.1:{endpoint.port}")
+
+    answer = answer_to("http://telemetry.invalid/api/v1/event")
+
+    (request,) = endpoint.requests
+    assert answer.status == 201
+    assert request.path == "http://telemetry.invalid/api/v1/event"
+    assert request.headers["Proxy-Authorization"] == "Basic dXNlcjpzZWNyZXQ="
+
+
+def test_no_proxy_is_heeded(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collector on this host is reached without a detour."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    assert answer_to(endpoint.url).status == 201
+
+
+def test_a_proxy_that_wants_credentials_is_known_by_its_407(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """There is no answer of the endpoint then, but a person can mend it."""
+    answer = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+    with RawServer(says(answer)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+
+        assert failure_at("https://telemetry.invalid/").trouble is Trouble.PROXY_CREDENTIALS
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 502 Bad Gateway\r\n\r\n", b""], ids=["502", "none"])
+def test_a_proxy_that_cannot_connect_is_the_network(
+    monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
+    """It is tried again: the trouble is behind the proxy, whatever numbers the address has."""
+    with RawServer(says(answer)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+
+        assert failure_at("https://telemetry.invalid/407").trouble is Trouble.NETWORK
+
+
+def test_a_proxy_that_is_away_is_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The laptop is not in the office."""
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unused_port()}")
+
+    assert failure_at("https://telemetry.invalid/407").trouble is Trouble.NETWORK
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://", "http://a b:1", "nonsense:x"])
+def test_a_proxy_that_cannot_be_meant_is_a_wrong_setting(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    """Trying again mends no variable."""
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+
+    assert failure_at("https://telemetry.invalid/").trouble is Trouble.CONFIGURATION
+
+
+def test_a_ca_bundle_that_is_missing_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has its path."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem")
+
+    failure = failure_at(f"https://127.0.0.1:{unused_port()}/")
+
+    assert failure.trouble is Trouble.CONFIGURATION
+    assert "/nonexistent/ca.pem" in failure.message
+
+
+def test_a_refused_connection_is_the_network() -> None:
+    """The words are the system's."""
+    failure = failure_at(f"http://127.0.0.1:{unused_port()}/")
+
+    assert failure.trouble is Trouble.NETWORK
+    assert "Connection refused" in failure.message
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"SSH-2.0-OpenSSH_9.2\r\n", id="another protocol"),
+        pytest.param(b"HTTP/1.1 2", id="half a status"),
+        pytest.param(b"HTTP/1.1 abc OK\r\n\r\n", id="no number"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{}", id="half a body"),
+        pytest.param(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", id="broken chunk"
+        ),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\n\r\n", id="endless header"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n", id="many headers"),
+    ],
+)
+def test_an_answer_that_is_none_is_the_network(answer: bytes) -> None:
+    """It is tried again, and the event with it."""
+    with RawServer(says(answer)) as server:
+        assert failure_at(f"http://127.0.0.1:{server.port}/").trouble is Trouble.NETWORK
+
+
+def test_an_answer_that_does_not_come_is_the_network() -> None:
+    """After `read_timeout`."""
+    done = threading.Event()
+
+    def talk(_: socket.socket) -> None:
+        done.wait(DEADLINE_SECONDS)
+
+    with RawServer(talk) as server:
+        failure = failure_at(f"http://127.0.0.1:{server.port}/", read_timeout=0.2)
+        done.set()
+
+    assert failure.trouble is Trouble.NETWORK
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with a certificate for 127.0.0.1 that nobody signed, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("making a certificate takes openssl")
+    path = tmp_path_factory.mktemp("tls") / "certificate.pem"
+    options = f"""
+        req -x509 -nodes -days 1 -newkey rsa:2048 -keyout {path} -out {path}
+        -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1
+    """
+    subprocess.run(
+        [openssl, *options.split()], check=True, capture_output=True, timeout=DEADLINE_SECONDS
+    )
+    return path
+
+
+@pytest.fixture
+def secure_endpoint(certificate: Path) -> Iterator[str]:
+    """Return the address of an endpoint with that certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    talk = says(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\n{}")
+    with RawServer(talk, context=context) as server:
+        yield f"https://127.0.0.1:{server.port}/"
+
+
+def test_a_certificate_that_nobody_signed_is_not_trusted(secure_endpoint: str) -> None:
+    """Nothing is sent to whoever answers, and a person is told."""
+    failure = failure_at(secure_endpoint)
+
+    assert failure.trouble is Trouble.TLS
+    assert "self-signed certificate" in failure.message
+
+
+def test_a_ca_bundle_of_the_environment_is_trusted(
+    secure_endpoint: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A company's own CA works as it does for `requests`."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+
+    assert answer_to(secure_endpoint).status == 201
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_connection_that_breaks_in_the_handshake_is_the_network(reset: bool) -> None:
+    """Only what was presented can be untrusted; here nothing was."""
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(1)
+        if reset:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+    with RawServer(talk) as server:
+        assert failure_at(f"https://127.0.0.1:{server.port}/").trouble is Trouble.NETWORK
+
+
+def test_an_endpoint_without_tls_is_a_wrong_setting_or_a_portal(endpoint: Endpoint) -> None:
+    """Nothing that was said could be trusted; it is held."""
+    assert failure_at(f"https://127.0.0.1:{endpoint.port}/").trouble is Trouble.TLS
+
+
+def test_answers_in_turn_reach_the_right_requests(endpoint: Endpoint) -> None:
+    """What is left of a long answer is not taken for the next one."""
+    endpoint.answer = in_turn([Scripted(500, {}, b"x" * 10 * BODY_BYTES), Scripted(400, {}, b"no")])
+    sender = transport(endpoint.url)
+
+    results = [sender.send(b"{}", HEADERS) for _ in range(3)]
+
+    assert [result.status for result in results if isinstance(result, Answer)] == [500, 400, 201]
