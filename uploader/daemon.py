@@ -149,10 +149,11 @@ def _drain_once(
         if blocked or engine.consent.mode is not Mode.ON:
             _, reason, remedy = activity_of(engine)
             return Result(Ending.KEPT, f"{reason} {remedy}".strip())
-        engine.turn(wait)
-        progress(engine)
+        patience = engine.work()
         if engine.idle:
             return Result(Ending.DRAINED, "")
+        engine.wait(min(wait, patience))
+        progress(engine)
     return Result(Ending.KEPT, "stopped")
 
 

@@ -107,13 +107,18 @@ class Engine:
 
     def turn(self, longest: float) -> None:
         """Send what may be sent, then wait at most `longest` seconds for something to happen."""
+        patience = self.work()
+        self.wait(min(longest, patience))
+
+    def work(self) -> float:
+        """Send what may be sent; return the seconds until there is more to do without a message."""
         now = time.monotonic()
         if self.consent.mode is Mode.ON and now >= self.gate.closed_until:
             if (self._rung and self.backlog.empty) or now >= self._next_rescan:
                 self._look(now)
             self._send(now)
         self._save_if_due(now)
-        self.wait(min(longest, self._patience(now)))
+        return self._patience(now)
 
     def _look(self, now: float) -> None:
         self._rung = False
