@@ -6,6 +6,7 @@ import hashlib
 import json
 import logging
 import sqlite3
+import sys
 import threading
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -17,6 +18,7 @@ HEALTH_PATH = "/healthz"
 
 # The largest setting of max_event_bytes: what a spool may hold, this takes.
 _MAX_BODY_BYTES = 2**20
+_LENGTH_DIGITS = 10
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS events (
@@ -100,15 +102,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "")
-        if not length.isdigit():
+        if not (length.isascii() and length.isdigit()):
             self.close_connection = True
             self._answer(HTTPStatus.LENGTH_REQUIRED, {"error": "Content-Length is missing"})
             return None
-        if int(length) > _MAX_BODY_BYTES:
+        if len(length) > _LENGTH_DIGITS or int(length) > _MAX_BODY_BYTES:
             self.close_connection = True
             self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": "more than 1 MiB"})
             return None
-        return self.rfile.read(int(length))
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):
+            self.close_connection = True
+            self._answer(HTTPStatus.BAD_REQUEST, {"error": "the body ended early"})
+            return None
+        return body
 
     def _answer(self, status: HTTPStatus, content: dict[str, str]) -> None:
         body = json.dumps(content).encode()
@@ -134,6 +141,12 @@ class Collector(ThreadingHTTPServer):
         self.store = store
         self._host = host
         super().__init__((host, port), _Handler)
+
+    def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002
+        """Say nothing of a client that has gone: that is its own affair."""
+        error = sys.exception()
+        level = logging.DEBUG if isinstance(error, ConnectionError) else logging.ERROR
+        _log.log(level, "a request from %s failed", client_address, exc_info=error)
 
     @property
     def url(self) -> str:
