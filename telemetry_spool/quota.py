@@ -60,5 +60,5 @@ def delete_segment(path: str, descriptor: int) -> None:
     """
     delete_locked(path, descriptor)
     directory, name = os.path.split(path)
-    with suppress(FileNotFoundError):
+    with suppress(OSError):  # there is none, or something else has its name
         os.unlink(os.path.join(directory, paths.ack_name(name)))
