@@ -15,9 +15,8 @@ from telemetry_spool.appending import append_lines
 # One part holds a good 30,000 receipts and still opens in an editor.
 _PART_BYTES = 8 * 2**20
 
-# A reader of the file may hold it for longer than a writer inside Flower would want to wait; behind
-# the uploader's writes nobody stands.
-_WAIT_SECONDS = 2.0
+PATIENCE_SECONDS = 2.0
+"""How long the uploader waits for a reader who holds a file: behind its writes nobody stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +32,7 @@ class Journal:
         records: Iterable[Mapping[str, object]],
         now: datetime,
         *,
-        wait: float = _WAIT_SECONDS,
+        wait: float = PATIENCE_SECONDS,
     ) -> None:
         """Append records to the day's file, all or none. Raises OSError or Unsuitable.
 

@@ -34,6 +34,7 @@ class Backlog:
         self._limit = limit
         self._waiting: deque[str] = deque()
         self._open: dict[str, Reading] = {}
+        self._passed_by: set[str] = set()
         self._undeletable: set[str] = set()
         self._complained: set[str] = set()
 
@@ -42,14 +43,25 @@ class Backlog:
         sealed = [segment.path for segment in segments if segment.kind is Kind.SEALED]
         self._complained &= set(sealed)
         self._waiting = deque(path for path in sealed if path not in self._open)
+        self._passed_by.clear()
         self._undeletable.clear()
         for reading in self._open.values():
             reading.resume()
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits and nothing is under way, as far as the last refresh knows."""
-        return not self._waiting and not self._open
+        """Whether there is nothing to do, as far as the last refresh knows.
+
+        What cannot be set aside or deleted now is tried again after the next refresh.
+        """
+        return not self._waiting and all(
+            reading.stuck or reading.path in self._undeletable for reading in self._open.values()
+        )
+
+    @property
+    def kept(self) -> bool:
+        """Whether there are segments that could not be dealt with, though the endpoint works."""
+        return bool(self._passed_by or self._open)
 
     def take(self) -> Item | None:
         """Return the next line to deal with; None if there is none now."""
@@ -68,9 +80,13 @@ class Backlog:
     def _open_next(self, path: str) -> Reading | None:
         try:
             reading = Reading(path, limit=self._limit)
-        except (Busy, FileNotFoundError):
+        except FileNotFoundError:
+            return None
+        except Busy:
+            self._passed_by.add(path)
             return None
         except OSError as error:
+            self._passed_by.add(path)
             self._complain(path, "opened", error)
             return None
         self._open[path] = reading
@@ -81,6 +97,7 @@ class Backlog:
             line = reading.take()
         except OSError as error:
             self._complain(reading.path, "read", error)
+            self._passed_by.add(reading.path)
             self._save(reading)
             self._close(reading)
             return None

@@ -22,6 +22,8 @@ from uploader.status import StatusFile, activity_of
 from uploader.transport import RequestsTransport, TransportFactory
 from uploader.watch import watch
 
+_KEPT = "a segment is in use, or cannot be read, set aside or deleted now"
+
 _log = logging.getLogger(__name__)
 
 
@@ -151,7 +153,7 @@ def _drain_once(
             return Result(Ending.KEPT, f"{reason} {remedy}".strip())
         patience = engine.work()
         if engine.idle:
-            return Result(Ending.DRAINED, "")
+            return Result(Ending.KEPT, _KEPT) if engine.kept else Result(Ending.DRAINED, "")
         engine.wait(min(wait, patience))
         progress(engine)
     return Result(Ending.KEPT, "stopped")

@@ -15,16 +15,15 @@ from enum import Enum
 from queue import Empty, SimpleQueue
 
 from telemetry_spool import paths
-from telemetry_spool.appending import Unsuitable
 from telemetry_spool.consent import Consent, ConsentReader, Mode
-from telemetry_spool.listing import list_segments
+from telemetry_spool.listing import SegmentFile, list_segments
 from uploader.backlog import Backlog, Item
 from uploader.config import UploaderConfig
 from uploader.events import Event, Malformed, parse
 from uploader.gate import Gate
 from uploader.lanes import Delivered, Lanes
 from uploader.outcome import Outcome, Verdict, judge
-from uploader.records import Receipts, dead_letter, dead_letter_journal
+from uploader.records import DeadLetters, Receipts
 from uploader.sealing import seal_active
 from uploader.transport import TransportFactory
 
@@ -81,10 +80,11 @@ class Engine:
         self._consent = ConsentReader(config.mode_file)
         self._lanes = Lanes(config.concurrency, connect, self.mailbox.put)
         self._receipts = Receipts(config.directories, config.endpoint, keep_sent=config.keep_sent)
-        self._dead_letters = dead_letter_journal(config.directories)
+        self._dead_letters = DeadLetters(config.directories)
         self._under_way: dict[int, _Request] = {}
         self._tickets = 0
         self._rung = True
+        self._unsealed = False
         self._next_rescan = 0.0
         self._saved_at = 0.0
         self._unsaved = False
@@ -104,6 +104,11 @@ class Engine:
     def idle(self) -> bool:
         """Whether everything that was found has been dealt with."""
         return self.backlog.empty and not self._under_way and not self._rung
+
+    @property
+    def kept(self) -> bool:
+        """Whether something that was found could not be dealt with, though the endpoint works."""
+        return self._unsealed or self.backlog.kept
 
     def turn(self, longest: float) -> None:
         """Send what may be sent, then wait at most `longest` seconds for something to happen."""
@@ -129,14 +134,19 @@ class Engine:
             waiting = any(segment.kind is paths.Kind.SEALED for segment in segments)
             # While the endpoint is doubtful the oldest segment is probe enough: sealing more
             # would turn an offline month into a file for every attempt.
-            if not (waiting and self.gate.trouble) and seal_active(
-                segments, host=paths.host_name(), now=time.time()
-            ):
-                segments = list_segments(directory)
+            if not (waiting and self.gate.trouble):
+                segments = self._seal(directory, segments)
         except OSError as error:
             _log.warning("%s cannot be listed: %s", directory, error.strerror)
             return
         self.backlog.refresh(segments)
+
+    def _seal(self, directory: str, segments: list[SegmentFile]) -> list[SegmentFile]:
+        """Seal what can be sealed; return the segments that there are then."""
+        active = sum(bool(found.size) and found.kind is paths.Kind.ACTIVE for found in segments)
+        sealed = seal_active(segments, host=paths.host_name(), now=time.time())
+        self._unsealed = sealed < active
+        return list_segments(directory) if sealed else segments
 
     def _send(self, now: float) -> None:
         while len(self._under_way) < self.gate.allowance(now) and self.consent.mode is Mode.ON:
@@ -146,6 +156,8 @@ class Engine:
             event = parse(item.line)
             if isinstance(event, Malformed):
                 self._reject(item, event.reason, None)
+                if not self.mailbox.empty():
+                    break  # a segment of nothing but bad lines keeps no answer and no stop waiting
                 continue
             self._tickets += 1
             self._under_way[self._tickets] = _Request(item, event, now)
@@ -211,14 +223,9 @@ class Engine:
         self._unsaved = True
 
     def _reject(self, item: Item, reason: str, outcome: Outcome | None) -> None:
-        now = datetime.now(tz=UTC)
-        try:
-            self._dead_letters.append([dead_letter(item.line, reason, outcome, now)], now)
-        except (OSError, Unsuitable) as error:
-            _log.warning("a dead letter cannot be written, its event stays: %s", error)
+        if not self._dead_letters.write(item.line, reason, outcome, datetime.now(tz=UTC)):
             item.reading.postpone(item.line)
             return
-        _log.warning("an event was set aside in %s: %s", self._dead_letters.directory, reason)
         self.counters.rejected += 1
         item.reading.done(item.line)
         self._unsaved = True

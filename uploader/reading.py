@@ -75,6 +75,11 @@ class Reading:
         """Whether every line is dealt with."""
         return self._at_end and not self._under_way
 
+    @property
+    def stuck(self) -> bool:
+        """Whether every line that is left was put aside until `resume()`."""
+        return self._at_end and len(self._postponed) == len(self._under_way) > 0
+
     def save(self) -> None:
         """Save the progress beside the segment, if there is any. Raises OSError."""
         if not self._unsaved:

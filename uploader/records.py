@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from telemetry_spool.appending import Unsuitable
-from telemetry_spool.journal import Journal
+from telemetry_spool.journal import PATIENCE_SECONDS, Journal
 from telemetry_spool.ledger import receipts_journal
 from telemetry_spool.paths import Directories
 from telemetry_spool.segment import Line
@@ -59,6 +59,29 @@ def dead_letter(
     return letter | {"raw": line.data.decode("utf-8", "surrogateescape")}
 
 
+class DeadLetters:
+    """Sets aside what cannot be delivered."""
+
+    def __init__(self, directories: Directories) -> None:
+        """Write to the journal of dead letters."""
+        self._journal = dead_letter_journal(directories)
+        self._patience = PATIENCE_SECONDS
+
+    def write(self, line: Line, reason: str, outcome: Outcome | None, now: datetime) -> bool:
+        """Write a line down with its reason; False if that is not possible now."""
+        letter = dead_letter(line, reason, outcome, now)
+        try:
+            self._journal.append([letter], now, wait=self._patience)
+        except (OSError, Unsuitable) as error:
+            if self._patience:
+                _log.warning("dead letters cannot be written, their events stay: %s", error)
+            self._patience = 0.0  # somebody who never lets go is waited for once
+            return False
+        self._patience = PATIENCE_SECONDS
+        _log.warning("an event was set aside in %s: %s", self._journal.directory, reason)
+        return True
+
+
 class Receipts:
     """Collects receipts and writes them down in batches."""
 
@@ -68,6 +91,7 @@ class Receipts:
         self._endpoint = endpoint
         self._keep_sent = keep_sent
         self._waiting: deque[Mapping[str, object]] = deque()
+        self._patience = PATIENCE_SECONDS
 
     def accepted(self, event: Event, now: datetime) -> None:
         """Note that an event left this machine."""
@@ -88,8 +112,11 @@ class Receipts:
     def flush(self, now: datetime) -> None:
         """Write down what is waiting; on failure it waits on, and the log says so."""
         try:
-            self._journal.append(self._waiting, now)
+            self._journal.append(self._waiting, now, wait=self._patience)
         except (OSError, Unsuitable) as error:
-            _log.warning("receipts cannot be written yet: %s", error)
+            if self._patience:
+                _log.warning("receipts cannot be written yet: %s", error)
+            self._patience = 0.0  # somebody who never lets go is waited for once
         else:
+            self._patience = PATIENCE_SECONDS
             self._waiting.clear()
