@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from telemetry_spool import heartbeat
@@ -15,18 +14,21 @@ from telemetry_spool.journal import Journal
 from telemetry_spool.ledger import receipts_journal
 from telemetry_spool.listing import list_segments, pending_lines
 from telemetry_spool.paths import Directories
+from telemetry_spool.segment import Line
+from telemetry_spool.settings import MAX_EVENT_BYTES
+from telemetry_spool.text import plain
 
-# Only the length of a line matters for counting it.
-_COUNTED_BYTES = 1
+# Of each line as much as an event may have by default: enough to read its date.
+_READ_BYTES = MAX_EVENT_BYTES.default
 
 
 @dataclass(frozen=True, slots=True)
 class Amount:
-    """Events, the bytes of their segments, and when the oldest segment was last appended to."""
+    """Events, the bytes of their segments, and the date of the oldest, as it says itself."""
 
     events: int
     bytes: int
-    oldest: datetime | None
+    oldest: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +70,24 @@ def overview(
 
 def _amount(directories: Directories, *, local: bool) -> Amount:
     events = size = 0
-    oldest = None
+    dates = []
     for segment in list_segments(str(directories.spool)):
         if segment.kind.local is not local:
             continue
-        count = sum(1 for _ in pending_lines(segment, limit=_COUNTED_BYTES))
-        if count:
-            events += count
+        lines = pending_lines(segment, limit=_READ_BYTES)
+        first = next(lines, None)
+        if first is not None:
+            dates.append(_date(first))
+            events += 1 + sum(1 for _ in lines)
             size += segment.size
-            oldest = min(oldest or segment.modified, segment.modified)
-    return Amount(events, size, datetime.fromtimestamp(oldest, tz=UTC) if oldest else None)
+    return Amount(events, size, min(filter(None, dates), default=None))
+
+
+def _date(line: Line) -> str:
+    try:
+        return str(json.loads(line.data)["context"]["date"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
 
 
 def _lines(journal: Journal) -> Iterator[bytes]:
@@ -147,7 +157,7 @@ def _amount_as_json(amount: Amount) -> dict[str, object]:
     return {
         "events": amount.events,
         "bytes": amount.bytes,
-        "oldest": amount.oldest.isoformat() if amount.oldest else None,
+        "oldest": amount.oldest,
     }
 
 
@@ -191,7 +201,8 @@ def _uploader_as_text(state: Overview) -> list[tuple[str, str]]:
 def _amount_as_text(amount: Amount) -> str:
     if not amount.events:
         return "nothing"
-    return f"{_count(amount.events)}, {amount.bytes:,} bytes, the oldest from {amount.oldest}"
+    oldest = f", the oldest from {plain(amount.oldest)}" if amount.oldest else ""
+    return f"{_count(amount.events)}, {amount.bytes:,} bytes{oldest}"
 
 
 def _count(events: int) -> str:
