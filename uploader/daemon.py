@@ -111,8 +111,7 @@ def _drain_until_stopped(engine: Engine, config: UploaderConfig) -> None:
         if observer is not None:
             observer.stop()
         engine.shut_down()
-        status.update(engine)
-        status.stopped()
+        status.stopped(engine)
 
 
 def once(config: UploaderConfig, wait: float, progress: Callable[[Engine], None]) -> Result:
@@ -135,8 +134,7 @@ def once(config: UploaderConfig, wait: float, progress: Callable[[Engine], None]
                 engine.shut_down()
                 progress(engine)
                 tidy(config.directories, LossLedger(config.directories))
-                status.update(engine)
-                status.stopped()
+                status.stopped(engine)
     finally:
         lock.close()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from telemetry_spool import __version__, heartbeat
@@ -44,41 +43,31 @@ class StatusFile:
             news = engine.counters.accepted + engine.counters.rejected - counted
             if same and (not news or elapsed < _BUSY_INTERVAL_SECONDS):
                 return
+        self._write(self._heartbeat(engine, activity, reason, remedy))
+
+    def stopped(self, engine: Engine) -> None:
+        """Write the last heartbeat, with the last figures."""
+        self._write(self._heartbeat(engine, Activity.STOPPED, "", ""))
+
+    def _heartbeat(self, engine: Engine, activity: Activity, reason: str, remedy: str) -> Heartbeat:
         now = datetime.now(tz=UTC)
         wait = engine.gate.closed_until - time.monotonic()
+        waits = wait > 0 and activity is not Activity.STOPPED
         accepted_at = engine.counters.last_accepted_at
-        self._write(
-            Heartbeat(
-                pid=os.getpid(),
-                host=os.uname().nodename,
-                version=__version__,
-                started=self._started,
-                updated_at=now.isoformat(),
-                endpoint=self._config.endpoint,
-                activity=activity,
-                reason=reason,
-                remedy=remedy,
-                next_attempt_at=(now + timedelta(seconds=wait)).isoformat() if wait > 0 else None,
-                accepted=engine.counters.accepted,
-                rejected=engine.counters.rejected,
-                last_accepted_at=accepted_at.isoformat() if accepted_at else None,
-            )
-        )
-
-    def stopped(self) -> None:
-        """Write the last heartbeat."""
-        if self._last is None:
-            return
-        now = datetime.now(tz=UTC).isoformat()
-        self._write(
-            replace(
-                self._last,
-                activity=Activity.STOPPED,
-                reason="",
-                remedy="",
-                next_attempt_at=None,
-                updated_at=now,
-            )
+        return Heartbeat(
+            pid=os.getpid(),
+            host=os.uname().nodename,
+            version=__version__,
+            started=self._started,
+            updated_at=now.isoformat(),
+            endpoint=self._config.endpoint,
+            activity=activity,
+            reason=reason,
+            remedy=remedy,
+            next_attempt_at=(now + timedelta(seconds=wait)).isoformat() if waits else None,
+            accepted=engine.counters.accepted,
+            rejected=engine.counters.rejected,
+            last_accepted_at=accepted_at.isoformat() if accepted_at else None,
         )
 
     def _write(self, news: Heartbeat) -> None:

@@ -1,0 +1,1 @@
+"""The commands from outside: real processes, real sockets, real directories."""
