@@ -119,9 +119,13 @@ class Engine:
         """Send what may be sent; return the seconds until there is more to do without a message."""
         now = time.monotonic()
         if self.consent.mode is Mode.ON and now >= self.gate.closed_until:
-            if (self._rung and self.backlog.empty) or now >= self._next_rescan:
+            if now >= self._next_rescan:
                 self._look(now)
             self._send(now)
+            # After sending: the last answer of a segment may have come with the ring, or after it.
+            if self._rung and self.backlog.empty:
+                self._look(now)
+                self._send(now)
         self._save_if_due(now)
         return self._patience(now)
 
