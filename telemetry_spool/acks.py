@@ -51,7 +51,7 @@ def read_ack(path: str, segment: int) -> Ack:
         return Ack()
     try:
         text = os.read(descriptor, _MAX_BYTES)
-        if len(text) == _MAX_BYTES:  # half a number is another number
+        if not text.endswith(b"\n"):  # cut, by a full disk say: half a number is another number
             text = text[: text.rfind(b" ") + 1]
         ack = parse(text)
         if ack.offset and os.pread(segment, 1, ack.offset - 1) != b"\n":
