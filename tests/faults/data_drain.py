@@ -15,7 +15,7 @@ from uploader.daemon import Ending, once
 from uploader.engine import Engine, Signal
 
 # Far above what a run needs, far below the interval at which what had failed is tried again.
-SECONDS = 15.0
+SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)

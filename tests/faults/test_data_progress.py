@@ -25,6 +25,7 @@ TEXTS = {
     "is empty": b"",
     "is garbage": b"\x8f\x00\xff garbage",
     "is zeros": b"\0" * 64,
+    "is cut in the middle of a number": b"0 %d" % (len(LINES[0]) + 1),
     "is beyond the end": b"%d\n" % (len(CONTENT) + 1),
     "is in the middle of a line": b"%d\n" % (len(LINES[0]) + 5),
     "is negative": b"-%d\n" % len(CONTENT),
