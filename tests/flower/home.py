@@ -97,6 +97,8 @@ class Home:
             "FLWR_DISABLE_UPDATE_CHECK": "1",
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_TMPDIR": self._scratch,
+            # flwr-datasets loads it, and it looks at every font where it finds no list of them.
+            "MPLCONFIGDIR": str(self.environment.root / "matplotlib"),
             "http_proxy": _NOWHERE,
             "https_proxy": _NOWHERE,
             "no_proxy": "127.0.0.1,localhost",

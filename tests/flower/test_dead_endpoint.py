@@ -23,6 +23,8 @@ from tests.support.endpoint import Endpoint
 
 pytestmark = pytest.mark.usefixtures("namespaces")
 
+EVENTS = "2"
+
 # Three quarters of the shortest hang of Flower alone, many times what importing Flower takes.
 HANG_SECONDS = 15.0
 
@@ -53,8 +55,8 @@ def run(version: Version, new_home: NewHome) -> Run:
         hole = blackhole(home.directory / "network")
         variables = {"FLWR_TELEMETRY_ENABLED": enabled, "https_proxy": "", "http_proxy": ""}
         begun = time.monotonic()
-        program = home.start_program("emit.py", version.module, prefix=hole, variables=variables)
-        ended = program.finish()
+        arguments = ("emit.py", version.module, EVENTS)
+        ended = home.start_program(*arguments, prefix=hole, variables=variables).finish()
         seconds.append(time.monotonic() - begun)
     return Run(home, ended, seconds[1], seconds[0])
 
@@ -80,11 +82,12 @@ def test_the_events_arrive_once_the_endpoint_can_be_reached(run: Run) -> None:
     lines = run.home.place.lines()
     with Endpoint() as endpoint:
         assert run.home.upload(endpoint).exit_code == 0
+        endpoint.wait_for(len(lines), accepted=True)
         received = {
             request.headers["Idempotency-Key"]: request.body for request in endpoint.accepted
         }
 
-        assert len(endpoint.requests) == len(DETAILS)
+        assert len(endpoint.requests) == int(EVENTS)
     assert received == {sha256(line).hexdigest(): line for line in lines}
     assert not run.home.place.lines()
 
@@ -101,6 +104,7 @@ def test_flower_alone_would_wait_for_the_endpoint(
     flower = home.start_program(
         "emit.py",
         version.module,
+        EVENTS,
         "https://telemetry.flower.ai/api/v1/event",
         prefix=(*hole, *STRACE, "-o", str(trace)),
         variables={"FLWR_TELEMETRY_SPOOL": "0", "https_proxy": "", "http_proxy": ""},

@@ -107,7 +107,7 @@ def test_a_program_makes_no_network_call_from_its_first_event_to_its_end(
     hole = blackhole(tmp_path / "network")
 
     prefix = (*hole, *STRACE, "-o", str(trace))
-    home.start_program("emit.py", version.module, prefix=prefix).succeed()
+    home.start_program("emit.py", version.module, str(len(DETAILS)), prefix=prefix).succeed()
 
     recorded = after_first_event(calls(trace))
     assert len(during_events(recorded)) == len(home.place.lines()) == len(DETAILS)

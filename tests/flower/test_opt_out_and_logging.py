@@ -64,7 +64,7 @@ def runs(request: pytest.FixtureRequest, version: Version, logging: str, new_hom
     switches = {"FLWR_TELEMETRY_ENABLED": enabled, "FLWR_TELEMETRY_LOGGING": logging}
     ours, flowers = (home_with_source(new_home, version) for _ in range(2))
     with Endpoint() as endpoint:
-        arguments = ("emit.py", version.module, endpoint.url)
+        arguments = ("emit.py", version.module, str(len(DETAILS)), endpoint.url)
         running = (
             ours.start_program(*arguments, variables=switches),
             flowers.start_program(*arguments, variables={**switches, "FLWR_TELEMETRY_SPOOL": "0"}),
@@ -121,7 +121,7 @@ def test_disabled_telemetry_leaves_an_empty_home_empty(version: Version, new_hom
     home = new_home(version.environment)
     switched_off = {"FLWR_TELEMETRY_ENABLED": "0"}
 
-    done = home.start_program("emit.py", version.module, variables=switched_off).finish()
+    done = home.start_program("emit.py", version.module, "2", variables=switched_off).finish()
 
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
     assert list(home.directory.rglob("*")) == [home.directory / "home"]

@@ -48,6 +48,7 @@ def check_that_all_are_accepted(home: Home) -> None:
     """Upload, and see each event of each simulation accepted once."""
     with Endpoint(latency=LATENCY_SECONDS) as endpoint:
         assert home.upload(endpoint).exit_code == 0
+        endpoint.wait_for(3 * RUNS, accepted=True)
 
         assert types_of(endpoint.accepted) == {ENTER: RUNS, "PING": RUNS, LEAVE: RUNS}
     assert not home.place.lines()

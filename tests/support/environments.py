@@ -1,7 +1,8 @@
 """Virtual environments with real Flower and the wheel of this checkout, made once and kept.
 
 They live in `.cache/envs` of the checkout. The first use of each downloads Flower; later ones cost
-a look at a stamp file, or the reinstallation of the wheel where the sources have changed.
+a look at a stamp file, or the reinstallation of the wheel where the sources have changed. Who edits
+the sources while tests run in another process changes the code that those tests run.
 """
 
 from __future__ import annotations
