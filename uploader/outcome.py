@@ -57,7 +57,7 @@ class Trouble(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer: the first `BODY_BYTES` of its body, and whether there was more."""
+    """An HTTP answer: the first `BODY_BYTES` of its body; `cut` if that is not all to read."""
 
     status: int
     content_type: str = ""

@@ -94,13 +94,15 @@ class RequestsTransport:
 
     def _answer(self, response: requests.Response) -> Answer:
         body, cut = self._read(response)
+        # Compressed though we asked for none of it: as good as unread, and never unpacked.
+        encoded = response.headers.get("Content-Encoding", "").lower() not in ("", "identity")
         return Answer(
             status=response.status_code,
             content_type=response.headers.get("Content-Type", ""),
             retry_after=response.headers.get("Retry-After"),
             location=response.headers.get("Location"),
             body=body,
-            cut=cut,
+            cut=cut or (encoded and body != b""),
         )
 
     def _read(self, response: requests.Response) -> tuple[bytes, bool]:
