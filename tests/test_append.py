@@ -159,9 +159,19 @@ def put_socket(place: Place, _: Path) -> None:
     os.mknod(place.active(), stat.S_IFSOCK | 0o600)
 
 
+def put_device(place: Place, _: Path) -> None:
+    """Put a device that swallows everything where the active segment belongs."""
+    try:
+        os.mknod(place.active(), stat.S_IFCHR | 0o600, os.makedev(1, 3))
+        os.close(os.open(place.active(), os.O_RDWR))
+    except PermissionError:
+        pytest.skip("making a device takes root and a file system that allows it")
+
+
 @pytest.mark.parametrize("mode", [0o700, 0o770], ids=["private", "group-writable"])
 @pytest.mark.parametrize(
-    "put", [put_symlink, put_dangling_symlink, put_fifo, put_directory, put_socket]
+    "put",
+    [put_symlink, put_dangling_symlink, put_fifo, put_directory, put_socket, put_device],
 )
 def test_what_is_no_regular_file_is_passed_by(
     place: Place, tmp_path: Path, put: Callable[[Place, Path], None], mode: int

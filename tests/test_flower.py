@@ -290,6 +290,11 @@ def test_a_source_id_that_cannot_be_made_costs_only_itself(here: Place) -> None:
     assert event["context"]["source"] == "unavailable"
 
 
+def too_late(*_: object) -> None:
+    """End a wait that would not end by itself."""
+    raise TimeoutError
+
+
 def slow(module: Any, act: Callable[[], object]) -> None:
     """Have `act` happen in the middle of `create_event()`, with its lock held."""
     names = vars(module)
@@ -305,15 +310,22 @@ def slow(module: Any, act: Callable[[], object]) -> None:
 
 
 def test_a_signal_handler_may_record_in_the_middle_of_the_first_event(
-    patched: Any, here: Place
+    patched: Any, here: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The handler runs in the thread that has the lock: it must not wait for itself."""
-    before = signal.signal(signal.SIGUSR1, lambda *_: patched.event("HANDLER"))
+    monkeypatch.setattr(flower, "_FIRST_EVENT_WAIT_SECONDS", 10 * DEADLINE_SECONDS)
+    handlers = {
+        signal.SIGUSR1: signal.signal(signal.SIGUSR1, lambda *_: patched.event("HANDLER")),
+        signal.SIGALRM: signal.signal(signal.SIGALRM, too_late),
+    }
+    signal.alarm(int(DEADLINE_SECONDS))
     try:
         slow(patched, lambda: signal.raise_signal(signal.SIGUSR1))
         patched.event("FIRST")
     finally:
-        signal.signal(signal.SIGUSR1, before)
+        signal.alarm(0)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
     assert sorted(event["event_type"] for event in here.events()) == ["FIRST", "HANDLER"]
 
@@ -359,12 +371,14 @@ def test_a_child_forked_in_the_middle_of_the_first_event_comes_back(
         assert inside.wait(DEADLINE_SECONDS)
         child = os.fork()
         if child == 0:
+            signal.alarm(int(DEADLINE_SECONDS))
             patched.event("CHILD")
             os._exit(0)
-        os.waitpid(child, 0)
+        _, status = os.waitpid(child, 0)
         go_on.set()
         wait_for([first])
 
+    assert status == 0
     assert sorted(event["event_type"] for event in here.events()) == ["CHILD", "FIRST"]
 
 

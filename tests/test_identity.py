@@ -15,7 +15,7 @@ from tests.conftest import DEADLINE_SECONDS, UNPRIVILEGED, run_python
 
 SOURCE = "5f7d1f6c-1234-4000-8000-000000000000"
 
-# Each process says that it is ready, then all begin when the pipe they read is closed.
+# Each process says that it is ready, then all begin when the one pipe they all read is closed.
 CREATE_AT_ONCE = """
 import os, sys
 from telemetry_spool.identity import source_id
@@ -98,11 +98,12 @@ def test_a_home_that_cannot_be_written_is_unavailable(reachable: Path) -> None:
 def test_processes_at_once_read_one_source_id(tmp_path: Path) -> None:
     """Sixteen that find no file agree on the one that is made, and none reads half of it."""
     home = tmp_path / "home"
+    reader, writer = os.pipe()
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", CREATE_AT_ONCE],
             env=os.environ | {"FLWR_HOME": str(home)},
-            stdin=subprocess.PIPE,
+            stdin=reader,
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -112,14 +113,29 @@ def test_processes_at_once_read_one_source_id(tmp_path: Path) -> None:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
 
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.close()
-        process.stdin = None
+    os.close(writer)
     answers = [process.communicate(timeout=DEADLINE_SECONDS)[0] for process in processes]
 
+    os.close(reader)
     assert set(answers) == {(home / "source").read_text() + "\n"}
     assert [path.name for path in home.iterdir()] == ["source"]
+
+
+def test_the_first_of_two_processes_makes_the_source_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file appears with its content at once; who comes second takes it."""
+    link = os.link
+
+    def be_late(source: Path, target: Path) -> None:
+        assert not target.exists()
+        target.write_text(SOURCE)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", be_late)
+
+    assert source_id({"FLWR_HOME": str(tmp_path)}, create=True) == SOURCE
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
 
 
 @pytest.mark.parametrize(
