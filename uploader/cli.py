@@ -50,8 +50,12 @@ def main() -> None:
         _fail(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "), os.EX_CANTCREAT)
 
 
-def _fail(message: str, code: int) -> NoReturn:
+def _say(message: str) -> None:
     sys.stderr.write(f"telemetry-uploader: {message}\n")
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    _say(message)
     sys.exit(code)
 
 
@@ -71,9 +75,9 @@ def _options(
     pass
 
 
-def _configure_logging(*, verbose: bool) -> None:
+def _configure_logging(*, verbose: bool, usual: int = logging.INFO) -> None:
     logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.INFO,
+        level=logging.DEBUG if verbose else usual,
         format="%(levelname)s %(message)s",
         stream=sys.stderr,
     )
@@ -107,10 +111,12 @@ def once(
 
     Example: telemetry-uploader once --wait 60
     """
-    _configure_logging(verbose=verbose)
+    _configure_logging(verbose=verbose, usual=logging.ERROR)  # the last line says what matters
     loaded = config.load(flags)
     with _progress(loaded) as progress:
         result = daemon.once(loaded, wait, progress)
+    if result.rejected:
+        _say(f"{result.rejected} events were set aside in {loaded.directories.rejected}")
     if result.ending is not Ending.DRAINED:
         kept = overview(loaded.directories, loaded.mode_file).pending.events
         if kept:

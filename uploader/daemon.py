@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from types import FrameType
 
@@ -39,10 +39,11 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a single run ended, and why if not all was sent."""
+    """How a single run ended, why if not all was sent, and how many events were set aside."""
 
     ending: Ending
     reason: str
+    rejected: int = 0
 
 
 def connector(config: UploaderConfig) -> TransportFactory:
@@ -104,8 +105,9 @@ def _drain_until_stopped(engine: Engine, config: UploaderConfig) -> None:
             if time.monotonic() >= next_tidying:
                 tidy(config.directories, losses)
                 next_tidying = time.monotonic() + INTERVAL_SECONDS
+            patience = engine.work()
             status.update(engine)
-            engine.turn(config.rescan_interval)
+            engine.wait(min(patience, config.rescan_interval))
         _log.info("stopping")
     finally:
         if observer is not None:
@@ -129,12 +131,13 @@ def once(config: UploaderConfig, wait: float, progress: Callable[[Engine], None]
         status = StatusFile(config)
         with _stopped_by_signals(engine):
             try:
-                return _drain_once(engine, status, wait, progress)
+                result = _drain_once(engine, status, wait, progress)
             finally:
                 engine.shut_down()
                 progress(engine)
                 tidy(config.directories, LossLedger(config.directories))
                 status.stopped(engine)
+        return replace(result, rejected=engine.counters.rejected)
     finally:
         lock.close()
 
@@ -148,11 +151,11 @@ def _drain_once(
         blocked = engine.gate.closed_until > max(patience_ends, time.monotonic())
         if blocked or engine.consent.mode is not Mode.ON:
             _, reason, remedy = activity_of(engine)
-            return Result(Ending.KEPT, f"{reason} {remedy}".strip())
+            return Result(Ending.KEPT, "; ".join(filter(None, (reason, remedy))))
         patience = engine.work()
         if engine.idle:
             return Result(Ending.KEPT, _KEPT) if engine.kept else Result(Ending.DRAINED, "")
-        engine.wait(min(wait, patience))
+        engine.wait(patience)
         progress(engine)
     return Result(Ending.KEPT, "stopped")
 

@@ -209,7 +209,7 @@ class Engine:
                 self._reject(item, outcome.reason, outcome)
             case Verdict.RETRY | Verdict.HOLD:
                 if self.gate.trouble is None or self.gate.trouble.reason != outcome.reason:
-                    _log.warning("%s %s", outcome.reason, outcome.remedy)
+                    _log.warning("; ".join(filter(None, (outcome.reason, outcome.remedy))))
                 self.gate.failed(outcome, now, sent_at=request.sent_at)
                 item.reading.again(item.line)
 
