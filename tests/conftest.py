@@ -189,6 +189,10 @@ def reachable() -> Iterator[Path]:
     directory = Path(tempfile.mkdtemp())
     directory.chmod(0o777)
     yield directory
+    directory.chmod(0o700)
+    for parent, names, _ in os.walk(directory):
+        for name in names:
+            os.chmod(os.path.join(parent, name), 0o700)  # before the walk goes into it
     shutil.rmtree(directory)
 
 
