@@ -7,7 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 from types import FrameType
@@ -62,12 +62,20 @@ def run(config: UploaderConfig) -> None:
     """
     engine = Engine(config, connector(config), random.random)
     with _stopped_by_signals(engine):
-        if not _consent_to_directories(engine, config):
-            return
-        lock = _open_lock(config)
-        if _stand_by(engine, config, lock):
-            _drain_until_stopped(engine, config)
-        lock.close()
+        used = False
+        while _consent_to_directories(engine, config):
+            try:
+                lock = _open_lock(config)
+            except OSError as error:
+                if not used:
+                    raise
+                _log.warning("%s cannot be used: %s", config.directories.spool, error.strerror)
+                engine.wait(config.rescan_interval)
+                continue
+            used = True
+            with closing(lock):
+                if _stand_by(engine, config, lock):
+                    _drain_in_place(engine, config, lock)
 
 
 def _consent_to_directories(engine: Engine, config: UploaderConfig) -> bool:
@@ -89,26 +97,31 @@ def _stand_by(engine: Engine, config: UploaderConfig, lock: UploaderLock) -> boo
             _log.warning("uploader %s has this spool: standing by", lock.holder())
             announced = True
         engine.wait(config.rescan_interval)
-        if engine.stopping:
+        if engine.stopping or not lock.in_place:
             return False
-    return True
+    return lock.in_place
 
 
-def _drain_until_stopped(engine: Engine, config: UploaderConfig) -> None:
+def _drain_in_place(engine: Engine, config: UploaderConfig, lock: UploaderLock) -> None:
+    """Drain until asked to stop, or until the spool is another directory: then lock and watch it.
+
+    The lock and the watch would go on to be those of the directory that was deleted or moved away.
+    """
     status = StatusFile(config)
     losses = LossLedger(config.directories)
     observer = watch(config.directories.spool, engine.ring)
     _log.info("sending from %s to %s", config.directories.spool, config.endpoint)
     next_tidying = 0.0
+    engine.ring()
     try:
-        while not engine.stopping:
+        while not engine.stopping and lock.in_place:
             if time.monotonic() >= next_tidying:
                 tidy(config.directories, losses)
                 next_tidying = time.monotonic() + INTERVAL_SECONDS
             patience = engine.work()
             status.update(engine)
             engine.wait(min(patience, config.rescan_interval))
-        _log.info("stopping")
+        _log.info("stopping" if engine.stopping else "the spool was replaced: starting over")
     finally:
         if observer is not None:
             observer.stop()

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from contextlib import suppress
 from pathlib import Path
 
 from telemetry_spool.appending import try_lock
 
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 class UploaderLock:
     """The lock file of a spool, open from construction to `close()`."""
 
     def __init__(self, path: Path) -> None:
-        """Open the lock file, created if need be. Raises OSError."""
+        """Open the lock file, created if need be. Raises OSError.
+
+        Where a full disk has no room for it, the directory is locked instead: draining makes room.
+        Another uploader may then have the file; segments are locked one by one, too.
+        """
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._descriptor = os.open(path, flags, 0o600)
+        try:
+            self._descriptor = os.open(path, flags, 0o600)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            path = path.parent
+            self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self._path = path
 
     def acquire(self) -> bool:
         """Take the lock without waiting; False if another uploader has it."""
@@ -26,9 +40,20 @@ class UploaderLock:
             os.pwrite(self._descriptor, f"{os.getpid()} {os.uname().nodename}\n".encode(), 0)
         return True
 
+    @property
+    def in_place(self) -> bool:
+        """Whether the path still names what is open: somebody may have deleted or replaced it."""
+        try:
+            return os.path.samestat(os.lstat(self._path), os.fstat(self._descriptor))
+        except OSError:
+            return False
+
     def holder(self) -> str:
-        """Return "pid host" of the uploader that took the lock last."""
-        return os.pread(self._descriptor, 300, 0).decode("utf-8", "replace").strip()
+        """Return "pid host" of the uploader that took the lock last, where it could be written."""
+        try:
+            return os.pread(self._descriptor, 300, 0).decode("utf-8", "replace").strip()
+        except IsADirectoryError:
+            return ""
 
     def close(self) -> None:
         """Release the lock."""
