@@ -33,6 +33,9 @@ SAVE_SECONDS = 1.0
 GRACE_SECONDS = 5.0
 """How long a stop waits for requests under way: service managers wait longer before they kill."""
 
+# How soon a segment is tried again that a writer held, the first time; then twice as long.
+_SEAL_AGAIN_SECONDS = 0.1
+
 _log = logging.getLogger(__name__)
 
 
@@ -85,6 +88,7 @@ class Engine:
         self._tickets = 0
         self._rung = True
         self._unsealed = False
+        self._seal_again = _SEAL_AGAIN_SECONDS
         self._next_rescan = 0.0
         self._saved_at = 0.0
         self._unsaved = False
@@ -139,17 +143,23 @@ class Engine:
             # While the endpoint is doubtful the oldest segment is probe enough: sealing more
             # would turn an offline month into a file for every attempt.
             if not (waiting and self.gate.trouble):
-                segments = self._seal(directory, segments)
+                segments = self._seal(directory, segments, now)
         except OSError as error:
             _log.warning("%s cannot be listed: %s", directory, error.strerror)
             return
         self.backlog.refresh(segments)
 
-    def _seal(self, directory: str, segments: list[SegmentFile]) -> list[SegmentFile]:
+    def _seal(self, directory: str, segments: list[SegmentFile], now: float) -> list[SegmentFile]:
         """Seal what can be sealed; return the segments that there are then."""
         active = sum(bool(found.size) and found.kind is paths.Kind.ACTIVE for found in segments)
         sealed = seal_active(segments, host=paths.host_name(), now=time.time())
         self._unsealed = sealed < active
+        if self._unsealed:
+            # It was in use a moment ago, and nothing will ring when it is let go.
+            self._next_rescan = min(self._next_rescan, now + self._seal_again)
+            self._seal_again = min(2 * self._seal_again, self._config.rescan_interval)
+        else:
+            self._seal_again = _SEAL_AGAIN_SECONDS
         return list_segments(directory) if sealed else segments
 
     def _send(self, now: float) -> None:
