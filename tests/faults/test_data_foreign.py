@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
 import stat
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import DEADLINE_SECONDS, Place
+from tests.conftest import Place
 from tests.faults.data_drain import drain, event, seal, segment_name
+from tests.faults.disk_daemon import daemon
 from tests.faults.table import Fault, survives, survives_each
 from tests.support.endpoint import Endpoint
 from uploader.daemon import Ending
@@ -147,7 +144,7 @@ def test_the_daemon_hears_of_new_events_beside_foreign_files(place: Place) -> No
     """With a rescan only once an hour, it is the file system that has to tell it."""
     place.spool.mkdir(parents=True)
 
-    with Endpoint() as endpoint, daemon(place, endpoint, "--rescan-interval", "3600"):
+    with Endpoint() as endpoint, daemon(place, endpoint, rescan_interval=3600):
         place.open().append(event(1))
         assert endpoint.wait_for(1, accepted=True)
         put_foreign(place)
@@ -174,16 +171,3 @@ def foreign(place: Place) -> dict[bytes, bytes]:
             with open(os.path.join(directory, name), "rb") as file:
                 contents[name] = file.read()
     return contents
-
-
-@contextmanager
-def daemon(place: Place, endpoint: Endpoint, *flags: str) -> Iterator[None]:
-    """Run the daemon for as long as the block lasts, and see it end well."""
-    command = [sys.executable, "-m", "uploader.cli", "run", "--endpoint", endpoint.url, *flags]
-    with subprocess.Popen(command, env=os.environ | place.environ) as process:
-        try:
-            yield
-            process.send_signal(signal.SIGTERM)
-            assert process.wait(DEADLINE_SECONDS) == 0
-        finally:
-            process.kill()
