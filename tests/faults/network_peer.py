@@ -43,6 +43,10 @@ class Connection:
         self._socket = accepted
         self._unread = b""
 
+    def read_some(self) -> bytes:
+        """Read what comes next, whatever it is."""
+        return self._socket.recv(2**16)
+
     def read_head(self) -> bytes:
         """Read up to the empty line; return nothing when the client has hung up."""
         while b"\r\n\r\n" not in self._unread:

@@ -115,7 +115,7 @@ class Row:
     @property
     def name(self) -> str:
         """The row's name in the list of tests."""
-        return self.fault.what.replace(" ", "-")
+        return self.fault.what.replace(",", "").replace(":", "").replace(" ", "-")
 
 
 def fault(what: str, then: str) -> Fault:
