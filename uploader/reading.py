@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 
 from telemetry_spool.acks import render
 from telemetry_spool.appending import try_lock
@@ -88,17 +88,7 @@ class Reading:
         offset = min(self._under_way, default=self._position)
         self._beyond = {start for start in self._beyond if start >= offset}
         directory, name = os.path.split(self.path)
-        path = os.path.join(directory, ack_name(name))
-        temporary = f"{path}.tmp"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(temporary, flags, 0o600)
-        try:
-            text = render(offset, self._beyond)
-            if os.write(descriptor, text) < len(text):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
-        finally:
-            os.close(descriptor)
-        os.rename(temporary, path)
+        _replace(os.path.join(directory, ack_name(name)), render(offset, self._beyond))
         self._unsaved = False
 
     def delete(self) -> None:
@@ -108,3 +98,17 @@ class Reading:
     def close(self) -> None:
         """Close and unlock the segment."""
         os.close(self._descriptor)
+
+
+def _replace(path: str, text: bytes) -> None:
+    """Write a file through a temporary one. Raises OSError; the file is then as it was."""
+    temporary = f"{path}.tmp"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+            file.write(text)
+        os.rename(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            os.unlink(temporary)
+        raise
