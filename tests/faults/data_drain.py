@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import time
+import signal
+import threading
 from collections import Counter
 from dataclasses import dataclass
 
-from tests.conftest import Place
+from tests.conftest import DEADLINE_SECONDS, Place
 from tests.support.endpoint import Endpoint
 from uploader import config
 from uploader.daemon import Ending, once
-from uploader.engine import Engine, Signal
-
-# Far above what a run needs, far below the interval at which what had failed is tried again.
-SECONDS = 10.0
+from uploader.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +28,20 @@ class Drained:
 
 def drain(place: Place, endpoint: Endpoint, **settings: object) -> Drained:
     """Run an uploader once; one that does not come to an end is stopped, and the test fails."""
-    flags = {"endpoint": endpoint.url, **settings}
+    flags = {"endpoint": endpoint.url, "rescan_interval": 3600, **settings}
     loaded = config.load(flags, place.environ)
-    deadline = time.monotonic() + SECONDS
+    stop = threading.Timer(DEADLINE_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
+    stop.start()
+    accepted = 0
 
-    def stop_at_deadline(engine: Engine) -> None:
-        if time.monotonic() > deadline:
-            engine.mailbox.put(Signal.STOP)
+    def count(engine: Engine) -> None:
+        nonlocal accepted
+        accepted = engine.counters.accepted
 
-    result = once(loaded, 0.1, stop_at_deadline)
-    assert time.monotonic() < deadline, "the uploader did not come to an end"
+    result = once(loaded, 0.1, count)
+    stop.cancel()
+    assert result.reason != "stopped", "the uploader did not come to an end"
+    assert endpoint.wait_for(accepted, accepted=True)
     letters = dead_letters(place)
     return Drained(
         result.ending,
