@@ -52,8 +52,9 @@ def test_help_and_version() -> None:
     assert shown.code == 0
     for name in ("run", "once", "status", "check", "collect"):
         assert f" {name} " in shown.stdout
+    settings = command(UPLOADER, "run", "--help", environ={"COLUMNS": "200"}).stdout
     for flag in ("--endpoint", "--concurrency", "--rescan-interval", "--keep-sent", "--dir"):
-        assert flag in command(UPLOADER, "run", "--help", environ={"COLUMNS": "200"}).stdout
+        assert flag in settings
 
     assert (
         command(UPLOADER, "--version", environ={}).stdout == f"telemetry-uploader {__version__}\n"

@@ -31,6 +31,7 @@ class StatusFile:
         self._started = time.time()
         self._last: Heartbeat | None = None
         self._written_at = 0.0
+        self._closed_until = 0.0
 
     def update(self, engine: Engine) -> None:
         """Write a heartbeat if one is due."""
@@ -38,11 +39,16 @@ class StatusFile:
         elapsed = time.monotonic() - self._written_at
         last = self._last
         if last is not None and elapsed < _INTERVAL_SECONDS:
-            same = (last.activity, last.reason) == (activity, reason)
+            same = (last.activity, last.reason, self._closed_until) == (
+                activity,
+                reason,
+                engine.gate.closed_until,
+            )
             counted = last.accepted + last.rejected
             news = engine.counters.accepted + engine.counters.rejected - counted
             if same and (not news or elapsed < _BUSY_INTERVAL_SECONDS):
                 return
+        self._closed_until = engine.gate.closed_until
         self._write(self._heartbeat(engine, activity, reason, remedy))
 
     def stopped(self, engine: Engine) -> None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from typing import IO
 
 from tests.support.network import network_variables
 
@@ -55,9 +55,10 @@ def command(module: str, *arguments: str, environ: Mapping[str, str]) -> Ended:
 class Running:
     """A process that runs until it is stopped; what it says on stderr is kept."""
 
-    def __init__(self, process: subprocess.Popen[bytes], said: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], said: IO[bytes]) -> None:
         self._process = process
         self._said = said
+        self._kept: str | None = None
 
     @property
     def pid(self) -> int:
@@ -67,7 +68,14 @@ class Running:
     @property
     def stderr(self) -> str:
         """What it has said so far."""
-        return self._said.read_text(encoding="utf-8")
+        if self._kept is not None:
+            return self._kept
+        descriptor = self._said.fileno()
+        return os.pread(descriptor, os.fstat(descriptor).st_size, 0).decode()
+
+    def keep(self) -> None:
+        """Keep what it has said beyond the end of the file it was said to."""
+        self._kept = self.stderr
 
     def first_line(self) -> str:
         """Return the first line of its stdout, once it is there."""
@@ -97,7 +105,7 @@ class Running:
 def running(module: str, *arguments: str, environ: Mapping[str, str]) -> Iterator[Running]:
     """Run one of our commands for as long as the block lasts; at its end it is killed."""
     with (
-        tempfile.NamedTemporaryFile() as said,
+        tempfile.TemporaryFile() as said,
         subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             env=environment(environ),
@@ -106,10 +114,13 @@ def running(module: str, *arguments: str, environ: Mapping[str, str]) -> Iterato
             stderr=said,
         ) as process,
     ):
+        started = Running(process, said)
         try:
-            yield Running(process, Path(said.name))
+            yield started
         finally:
             process.kill()
+            process.wait()
+            started.keep()
 
 
 def poll(condition: Callable[[], bool], what: str, *, seconds: float = DEADLINE_SECONDS) -> None:
