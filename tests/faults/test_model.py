@@ -1,0 +1,546 @@
+"""Random histories of writers, uploaders, crashes and people, against a model of the spool.
+
+The code is the real one, down to the files; only the clock stands still until it is moved, and the
+answers to requests are given by hand, in any order. A crash is an exception that nothing catches,
+in place of a system call: what runs afterwards closes descriptors, as the kernel would.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+import uploader.engine
+from telemetry_spool import consent, paths
+from telemetry_spool.consent import Mode
+from telemetry_spool.ledger import LossLedger
+from telemetry_spool.paths import Directories
+from telemetry_spool.recorder import Recorder
+from telemetry_spool.settings import WriterConfig
+from tests.conftest import Place
+from tests.faults.table import survives
+from uploader.config import load
+from uploader.engine import SAVE_SECONDS, Engine
+from uploader.events import Event
+from uploader.housekeeping import tidy
+from uploader.lanes import Delivered
+from uploader.outcome import Answer, Failure, Trouble
+
+MAX_EVENT_BYTES = 400
+MAX_SEGMENT_BYTES = 700
+MAX_SPOOL_BYTES = 3000
+
+CREATED = Answer(201, "application/json", body=b"{}")
+REJECTED = Answer(400)
+ANSWERS: dict[str, Answer | Failure] = {
+    "accepted": CREATED,
+    "rejected": REJECTED,
+    "unavailable": Answer(503),
+    "too many": Answer(429, retry_after="7"),
+    "held": Answer(401),
+    "no answer": Failure(Trouble.NETWORK, "reset"),
+}
+
+# What a process may die in front of.
+CALLS = (
+    "open",
+    "write",
+    "rename",
+    "unlink",
+    "ftruncate",
+    "pread",
+    "lseek",
+    "fstat",
+    "stat",
+    "scandir",
+)
+
+PROFILE = settings(
+    max_examples=int(os.environ.get("MODEL_EXAMPLES", "300")),
+    stateful_step_count=40,
+    derandomize="MODEL_EXAMPLES" not in os.environ,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+"""The same short histories each time; as many random ones as the variable MODEL_EXAMPLES says."""
+
+
+class Crash(BaseException):
+    """The process is dead."""
+
+
+@dataclass(slots=True)
+class Death:
+    """Whether a process died, and the descriptors that the kernel has to close then."""
+
+    happened: bool = False
+    opened: set[int] = field(default_factory=set)
+
+    def bury(self) -> None:
+        """Close what is still open."""
+        for descriptor in self.opened:
+            with suppress(OSError):
+                os.close(descriptor)
+
+
+@contextmanager
+def dying(countdown: int) -> Iterator[Death]:
+    """Die in front of the system call with this number, and of every one after it."""
+    death = Death()
+    real = {name: getattr(os, name) for name in CALLS}
+
+    def call(name: str, *arguments: Any, **keywords: Any) -> Any:
+        nonlocal countdown
+        countdown -= 1
+        if countdown <= 0:
+            raise Crash
+        result = real[name](*arguments, **keywords)
+        if name == "open":
+            death.opened.add(result)
+        return result
+
+    with ExitStack() as stack:
+        for name in CALLS:
+            stack.enter_context(patch.object(os, name, partial(call, name)))
+        try:
+            yield death
+        except Crash:
+            death.happened = True
+
+
+class Clock:
+    """The engine's module `time`: it moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1e6
+
+    def monotonic(self) -> float:
+        """Return the seconds of this clock."""
+        return self.now
+
+    def time(self) -> float:
+        """Return the same seconds."""
+        return self.now
+
+
+class Lanes:
+    """In place of threads: requests wait here for the answers that the machine gives."""
+
+    def __init__(self, submitted: Callable[[Event], None]) -> None:
+        self.requests: list[tuple[int, Event]] = []
+        self._submitted = submitted
+
+    def submit(self, ticket: int, event: Event) -> None:
+        """Take a request."""
+        self._submitted(event)
+        self.requests.append((ticket, event))
+
+
+class Histories(RuleBasedStateMachine):
+    """What may happen, and what must be so after each of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp())
+        self.place = Place(self.directory / "telemetry")
+        self.directories = Directories(self.place.root, self.place.spool)
+        self.place.spool.mkdir(parents=True)
+        self.mode_file = self.directory / "mode"
+        self.mode = Mode.ON
+        self.clock = Clock()
+        self.patched = patch.object(uploader.engine, "time", self.clock)
+        self.patched.start()
+        self.number = 0
+
+        self.owed: set[bytes] = set()
+        """Recorded, and neither accepted nor rejected, nor taken away by quota or person."""
+        self.local: set[bytes] = set()
+        """Recorded in mode local, and not taken away."""
+        self.possible: set[bytes] = set()
+        """What may arrive: every event attempted, and what corruption made of some."""
+        self.accepted: dict[bytes, float] = {}
+        """What the endpoint has, and when the uploader that is running learned it."""
+        self.rejected: set[bytes] = set()
+        self.may_come_again: set[bytes] = set()
+        """Not saved as dealt with when an uploader died."""
+        self.corrupt: set[bytes] = set()
+        """In a segment whose bytes were changed: its progress may be void."""
+        self.taken: set[bytes] = set()
+        """Taken away or made unreadable while it was not dealt with."""
+        self.lost = 0
+        self.uncounted = 0
+        """Losses in the ledger at least, and how many more there may be."""
+
+        self.recorder = self._new_recorder()
+        self.engine, self.lanes = self._new_engine()
+
+    def _new_recorder(self) -> Recorder:
+        return Recorder(
+            WriterConfig(
+                self.directories,
+                self.mode_file,
+                MAX_EVENT_BYTES,
+                MAX_SEGMENT_BYTES,
+                MAX_SPOOL_BYTES,
+                fsync=False,
+                problems=(),
+            )
+        )
+
+    def _new_engine(self) -> tuple[Engine, Lanes]:
+        lanes = Lanes(self._submitted)
+        flags = {"endpoint": "http://127.0.0.1/", "concurrency": 3, "rescan_interval": 30}
+        config = replace(load(flags, self.place.environ), mode_file=self.mode_file)
+        with patch.object(uploader.engine, "Lanes", lambda *_: lanes):
+            return Engine(config, _no_transport, lambda: 0.0), lanes
+
+    def teardown(self) -> None:
+        """Let everything be sent, and compare what is where with what must be."""
+        try:
+            self._drain()
+        finally:
+            self.engine.backlog.close()
+            self.patched.stop()
+            shutil.rmtree(self.directory)
+
+    # What writers do
+
+    @rule(padding=st.integers(0, 250), events=st.integers(1, 3))
+    def record(self, padding: int, events: int) -> None:
+        """Record events as the mode allows."""
+        for _ in range(events):
+            before = self._pending()
+            line = self._event(padding)
+            assert self.recorder.consent().mode is self.mode
+            assert self.recorder.record(line, self.mode) is (self.mode is not Mode.OFF)
+            self._note(line)
+            self.lost += self._evicted(before)
+        self.engine.ring()
+
+    @rule(padding=st.integers(0, 250), countdown=st.integers(1, 40))
+    def record_and_die(self, padding: int, countdown: int) -> None:
+        """Record an event in a process that dies meanwhile, or just after."""
+        before = self._pending()
+        line = self._event(padding)
+        with dying(countdown) as death:
+            self.recorder.record(line, self.mode)
+        if death.happened:
+            death.bury()
+            self.uncounted += self._evicted(before)
+        else:
+            self._note(line)
+            self.lost += self._evicted(before)
+        self.recorder = self._new_recorder()
+        self.engine.ring()
+
+    @rule()
+    def record_too_large(self) -> None:
+        """Refuse an event that is too large, and count it."""
+        if self.mode is not Mode.OFF:
+            self.lost += 1
+        assert not self.recorder.record(b"x" * (MAX_EVENT_BYTES + 1), self.mode)
+
+    def _event(self, padding: int) -> bytes:
+        self.number += 1
+        payload = {"event_type": "MODEL", "number": self.number, "x": "x" * padding}
+        line = json.dumps(payload).encode()
+        if self.mode is Mode.ON:
+            self.possible.add(line)
+        return line
+
+    def _note(self, line: bytes) -> None:
+        if self.mode is Mode.ON:
+            self.owed.add(line)
+        elif self.mode is Mode.LOCAL:
+            self.local.add(line)
+
+    def _evicted(self, before: dict[str, list[bytes]]) -> int:
+        """Return how many lines the quota has taken away since there were these, by segment."""
+        now = self._segments()
+        gone = [
+            line
+            for name, lines in before.items()
+            if name[:8].isdigit() and not now.get(name)
+            for line in lines
+        ]
+        self._take_away(set(gone))
+        return len(gone)
+
+    # What the uploader does
+
+    @rule()
+    def work(self) -> None:
+        """Let the uploader do what it would do now."""
+        self.engine.turn(0)
+        self._check_saved()
+
+    @rule(countdown=st.integers(1, 60))
+    def work_and_die(self, countdown: int) -> None:
+        """Let the uploader die at a system call."""
+        with dying(countdown) as death:
+            self.engine.turn(0)
+        if death.happened:
+            self._restart()
+            death.bury()
+
+    @precondition(lambda self: self.lanes.requests)
+    @rule(index=st.integers(0, 2), answer=st.sampled_from(sorted(ANSWERS)))
+    def answer(self, index: int, answer: str) -> None:
+        """Answer any of the requests under way."""
+        self._answer(index % len(self.lanes.requests), ANSWERS[answer])
+
+    @precondition(lambda self: self.lanes.requests)
+    @rule(index=st.integers(0, 2))
+    def accept(self, index: int) -> None:
+        """Accept any of the requests under way: most endpoints work most of the time."""
+        self._answer(index % len(self.lanes.requests), CREATED)
+
+    def _answer(self, index: int, answer: Answer | Failure) -> None:
+        ticket, event = self.lanes.requests.pop(index)
+        if answer is CREATED:
+            self.accepted[event.body] = self.clock.now
+            self.owed.discard(event.body)
+            self.may_come_again.discard(event.body)
+        elif answer is REJECTED:
+            self.rejected.add(event.body)
+            self.owed.discard(event.body)
+            self.may_come_again.discard(event.body)
+        self.engine.mailbox.put(Delivered(ticket, answer))
+        self.engine.wait(0)
+
+    @rule(accepted=st.booleans())
+    def die(self, accepted: bool) -> None:
+        """Kill the uploader; the endpoint may have accepted what is under way."""
+        if accepted:
+            for _, event in self.lanes.requests:
+                self.accepted[event.body] = self.clock.now
+        self._restart()
+
+    def _restart(self) -> None:
+        self.engine.backlog.close()
+        self.may_come_again.update(*self._pending().values())
+        self.engine, self.lanes = self._new_engine()
+
+    @rule()
+    def stop(self) -> None:
+        """Stop the uploader in good order: nothing comes again."""
+        while self.lanes.requests:
+            self._answer(0, CREATED)
+        self.engine.shut_down()
+        dealt_with = {*self.accepted, *self.rejected} - self.may_come_again - self.corrupt
+        assert not dealt_with & self._all(self._pending())
+        self.engine, self.lanes = self._new_engine()
+
+    @rule()
+    def tidy_up(self) -> None:
+        """Tidy up, as the uploader does each hour."""
+        tidy(self.directories, LossLedger(self.directories))
+
+    # What time and people do
+
+    @rule(seconds=st.sampled_from([0.1, SAVE_SECONDS, 30.0, 1000.0]))
+    def let_time_pass(self, seconds: float) -> None:
+        """Let backoff, rescan and save become due."""
+        self.clock.now += seconds
+
+    @rule(mode=st.sampled_from([Mode.ON, Mode.ON, Mode.LOCAL, Mode.OFF]))
+    def choose(self, mode: Mode) -> None:
+        """Choose a mode."""
+        consent.choose(self.mode_file, mode)
+        self.mode = mode
+
+    @precondition(lambda self: self._sealed())
+    @rule(index=st.integers(0, 9))
+    def delete(self, index: int) -> None:
+        """Delete a sealed segment by hand."""
+        segment = self._choose_sealed(index)
+        lines = set(_lines(segment))
+        segment.unlink()
+        self._take_away(lines)
+
+    @precondition(lambda self: self._sealed())
+    @rule(index=st.integers(0, 9), place=st.integers(0, 999), byte=st.integers(0, 255))
+    def flip(self, index: int, place: int, byte: int) -> None:
+        """Change a byte of a sealed segment."""
+        segment = self._choose_sealed(index)
+        content = bytearray(segment.read_bytes())
+        if content:
+            content[place % len(content)] = byte
+            self._corrupt(segment, bytes(content))
+
+    @precondition(lambda self: self._sealed())
+    @rule(index=st.integers(0, 9), garbage=st.binary(min_size=1, max_size=40))
+    def add_garbage(self, index: int, garbage: bytes) -> None:
+        """Append bytes to a sealed segment."""
+        segment = self._choose_sealed(index)
+        self._corrupt(segment, segment.read_bytes() + garbage)
+
+    def _corrupt(self, segment: Path, content: bytes) -> None:
+        before = set(_lines(segment))
+        # In place: the uploader may have it open.
+        with segment.open("r+b") as file:
+            file.write(content)
+        after = set(_lines(segment))
+        self._take_away(before - after)
+        self.corrupt |= after
+        if ".local." not in segment.name:
+            self.possible |= after
+
+    def _take_away(self, lines: set[bytes]) -> None:
+        self.owed -= lines
+        self.local -= lines
+        self.taken |= lines
+
+    # What must be so
+
+    def _submitted(self, event: Event) -> None:
+        """Only with consent, only what was recorded for it, and nothing twice without a reason."""
+        assert self.mode is Mode.ON
+        assert event.body in self.possible
+        if event.body in self.accepted or event.body in self.rejected:
+            assert event.body in self.may_come_again | self.corrupt
+
+    @invariant()
+    def what_is_owed_is_in_the_spool(self) -> None:
+        """Every event that was recorded stays until it is dealt with."""
+        lines = self._all(self._segments())
+        assert self.owed <= lines
+        assert self.local <= lines
+
+    @invariant()
+    def losses_are_counted(self) -> None:
+        """The ledger has what was lost, but for what the dead were about to write."""
+        counted = sum(record.get("lost", 0) for record in self.place.ledger())
+        assert self.lost <= counted <= self.lost + self.uncounted
+
+    def _check_saved(self) -> None:
+        """What was accepted longer ago than `SAVE_SECONDS` is saved."""
+        due = {
+            line for line, when in self.accepted.items() if self.clock.now - when >= SAVE_SECONDS
+        }
+        excused = self.may_come_again | self.corrupt
+        assert not (due - excused) & self._all(self._pending())
+
+    def _drain(self) -> None:
+        """Let the endpoint work and everything be sent."""
+        self.choose(Mode.ON)
+        self.clock.now += 2000.0
+        for _ in range(500):
+            while self.lanes.requests:
+                self._answer(0, CREATED)
+            self.engine.ring()
+            self.engine.turn(0)
+            if not self.lanes.requests and self.engine.idle:
+                break
+            self.clock.now += 31.0
+        self.engine.shut_down()
+        tidy(self.directories, LossLedger(self.directories))
+        assert self.owed == set()
+        self._check_what_is_left()
+        self._check_records()
+
+    def _check_what_is_left(self) -> None:
+        for name in self.place.names():
+            kind = paths.kind_of(name)
+            if kind is paths.Kind.ACTIVE:
+                assert (self.place.spool / name).stat().st_size == 0  # its writer died too early
+            else:
+                assert (kind and kind.local) or paths.is_temporary(name), name
+        assert self.local <= self._all(self._segments())
+
+    def _check_records(self) -> None:
+        receipts = {record["id"] for record in self.place.ledger() if "id" in record}
+        for line in set(self.accepted) - self.taken - self.rejected:
+            assert hashlib.sha256(line).hexdigest() in receipts
+        letters = Counter(
+            letter["raw"] if "raw" in letter else json.dumps(letter["event"])
+            for path in (self.place.root / "rejected").glob("*.jsonl")
+            for letter in map(json.loads, path.read_bytes().splitlines())
+        )
+        for line in self.rejected:
+            assert letters[line.decode("utf-8", "surrogateescape")] >= 1
+
+    # What is in the spool, read without the help of the code under test
+
+    @staticmethod
+    def _all(segments: dict[str, list[bytes]]) -> set[bytes]:
+        return {line for lines in segments.values() for line in lines}
+
+    def _sealed(self) -> list[Path]:
+        return [path for path in self.place.sealed() if path.suffix == ".jsonl"]
+
+    def _choose_sealed(self, index: int) -> Path:
+        sealed = self._sealed()
+        return sealed[index % len(sealed)]
+
+    def _segments(self) -> dict[str, list[bytes]]:
+        return {
+            name: _lines(self.place.spool / name)
+            for name in self.place.names()
+            if name.endswith(".jsonl")
+        }
+
+    def _pending(self) -> dict[str, list[bytes]]:
+        """Return the lines of each segment that its progress file does not cover."""
+        return {
+            name: _unsaved(self.place.spool / name)
+            for name in self.place.names()
+            if name.endswith(".jsonl")
+        }
+
+
+def _lines(segment: Path) -> list[bytes]:
+    return [line for _, line in _placed(segment)]
+
+
+def _placed(segment: Path) -> Iterator[tuple[int, bytes]]:
+    start = 0
+    for line in segment.read_bytes().split(b"\n"):
+        if line:
+            yield start, line
+        start += len(line) + 1
+
+
+def _unsaved(segment: Path) -> list[bytes]:
+    """Return the lines of a segment that its progress file does not cover."""
+    progress = segment.with_suffix(".acked")
+    offset, *beyond = map(int, progress.read_text().split()) if progress.exists() else [0]
+    if offset and segment.read_bytes()[offset - 1 : offset] != b"\n":
+        offset, beyond = 0, []
+    return [line for start, line in _placed(segment) if start >= offset and start not in beyond]
+
+
+def _no_transport() -> Any:
+    raise AssertionError("there are no threads here")
+
+
+@survives(
+    "crash",
+    "any history of writers, uploaders, answers, crashes, modes, deleted and corrupt segments",
+    "every event is in the spool until it is delivered, rejected, evicted or deleted by a person",
+)
+def test_every_history_leaves_every_event_in_its_place() -> None:
+    """Random histories; each step is followed by a look at the whole spool."""
+    run_state_machine_as_test(Histories, settings=PROFILE)
