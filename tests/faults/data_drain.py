@@ -32,7 +32,7 @@ def drain(place: Place, endpoint: Endpoint, **settings: object) -> Drained:
     loaded = config.load(flags, place.environ)
     stop = threading.Timer(DEADLINE_SECONDS, os.kill, (os.getpid(), signal.SIGTERM))
     stop.start()
-    accepted = 0
+    before, accepted = len(endpoint.accepted), 0
 
     def count(engine: Engine) -> None:
         nonlocal accepted
@@ -41,7 +41,7 @@ def drain(place: Place, endpoint: Endpoint, **settings: object) -> Drained:
     result = once(loaded, 0.1, count)
     stop.cancel()
     assert result.reason != "stopped", "the uploader did not come to an end"
-    assert endpoint.wait_for(accepted, accepted=True)
+    assert endpoint.wait_for(before + accepted, accepted=True)
     letters = dead_letters(place)
     return Drained(
         result.ending,
