@@ -52,6 +52,7 @@ class Trouble(Enum):
     NETWORK = "network"
     TLS = "tls"
     PROXY_CREDENTIALS = "proxy credentials"
+    PROXY_REFUSAL = "proxy refusal"
     CONFIGURATION = "configuration"
 
 
@@ -104,6 +105,8 @@ def _judge_failure(failure: Failure) -> Outcome:
             remedy = "check this machine's clock and its CA bundle (REQUESTS_CA_BUNDLE)"
         case Trouble.PROXY_CREDENTIALS:
             remedy = _OPERATOR_ERRORS[407]
+        case Trouble.PROXY_REFUSAL:
+            remedy = "have the proxy let this endpoint through, or except it with NO_PROXY"
         case Trouble.CONFIGURATION:
             remedy = "check the proxy and CA variables (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE)"
     return Outcome(Verdict.HOLD, reason, remedy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from http.cookiejar import DefaultCookiePolicy
@@ -17,8 +18,8 @@ _PIECE_BYTES = 8 * 2**10
 
 # A peer that restarts breaks off the handshake: that is for no operator to mend.
 _BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
-# The words of http.client, which has no exception of its own for it.
-_PROXY_WANTS_CREDENTIALS = "Tunnel connection failed: 407"
+# The words of http.client, which has no exception of its own for a proxy's answer to CONNECT.
+_NO_TUNNEL = re.compile("Tunnel connection failed: ([0-9]{3})")
 
 
 class Transport(Protocol):
@@ -78,9 +79,7 @@ class RequestsTransport:
             broken_off = isinstance(_innermost(error), _BROKEN_OFF)
             return Failure(Trouble.NETWORK if broken_off else Trouble.TLS, _words(error))
         except requests.exceptions.ProxyError as error:
-            wants_credentials = _PROXY_WANTS_CREDENTIALS in str(_innermost(error))
-            kind = Trouble.PROXY_CREDENTIALS if wants_credentials else Trouble.NETWORK
-            return Failure(kind, _words(error))
+            return Failure(_proxy_trouble(error), _words(error))
         except (
             requests.exceptions.InvalidURL,
             requests.exceptions.InvalidSchema,
@@ -116,11 +115,26 @@ class RequestsTransport:
                 body += piece
         except ReadTimeoutError:
             pass  # the status has come, and that is what matters
+        except HTTPError:
+            # Who refuses a request may hang up before it is read: then the status is enough.
+            if response.ok:
+                raise
         return body[:BODY_BYTES], True
 
 
 def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
     return request
+
+
+def _proxy_trouble(error: Exception) -> Trouble:
+    no_tunnel = _NO_TUNNEL.search(str(_innermost(error)))
+    match int(no_tunnel[1]) if no_tunnel else None:
+        case 401 | 407:
+            return Trouble.PROXY_CREDENTIALS
+        case 403 | 404 | 405:
+            return Trouble.PROXY_REFUSAL
+        case _:
+            return Trouble.NETWORK
 
 
 def _words(error: Exception) -> str:
