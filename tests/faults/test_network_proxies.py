@@ -1,0 +1,275 @@
+"""Proxies: through a real one, past it, and with everything that can be wrong about one."""
+
+from __future__ import annotations
+
+import base64
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import DEADLINE_SECONDS
+from tests.faults.network_peer import PATH, Connection, Peer, Script, accepting
+from tests.faults.network_runs import IN_A_HURRY, Ahead, Left, Row, Seen, Stage, Staging, fault
+from tests.faults.network_runs import verify as verify_row
+from tests.faults.table import survives_each
+from tests.faults.test_network_tls import AUTHORITY, current
+
+KEPT = "the events stay in the spool; the endpoint is tried again"
+HELD = "the events stay in the spool; the status names the remedy"
+SENT = "the events are accepted"
+WANTS_CREDENTIALS = "HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT"
+
+USER, PASSWORD = "spool", "correct-horse"
+WRONG_PASSWORD = "battery-staple"
+
+CREDENTIALS = f"BasicAuth {USER} {PASSWORD}"
+
+_POLL_SECONDS = 0.02
+
+
+class NoTinyproxy(Exception):
+    """There is no tinyproxy on this machine."""
+
+
+@contextmanager
+def tinyproxy(directory: Path, *lines: str) -> Iterator[int]:
+    """Run a real proxy with these lines in its configuration, and return its port."""
+    program = shutil.which("tinyproxy")
+    if program is None:
+        raise NoTinyproxy("tinyproxy is not installed")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    configuration = directory / "tinyproxy.conf"
+    settings = [f"Port {port}", "Listen 127.0.0.1", "Timeout 60", "Allow 127.0.0.1", *lines]
+    configuration.write_text("\n".join(settings) + "\n", "utf-8")
+    process = subprocess.Popen(
+        [program, "-d", "-c", configuration], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        _wait_for_listener(port)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _wait_for_listener(port: int) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_POLL_SECONDS)
+
+
+def variables(proxy: str, directory: Path, **others: str) -> dict[str, str]:
+    """Return the variables that make `proxy` the way to everything."""
+    bundle = directory / "ca.pem"
+    AUTHORITY.cert_pem.write_to_path(str(bundle))
+    return {
+        "HTTP_PROXY": proxy,
+        "HTTPS_PROXY": proxy,
+        "http_proxy": proxy,
+        "REQUESTS_CA_BUNDLE": str(bundle),
+        **others,
+    }
+
+
+def endpoint(*, https: bool) -> Peer:
+    """Return an endpoint that takes every event."""
+    return Peer(accepting, tls=current() if https else None)
+
+
+def through(*lines: str, https: bool, login: str = "") -> Staging:
+    """Stage a tinyproxy with these settings, and `login` in the variable, before an endpoint."""
+
+    @contextmanager
+    def stage(directory: Path) -> Iterator[Stage]:
+        with endpoint(https=https) as peer, tinyproxy(directory, *lines) as port:
+            proxy = f"http://{login}127.0.0.1:{port}"
+            yield Stage(peer.url, variables(proxy, directory), peer)
+
+    return stage
+
+
+def before_nothing(*, https: bool) -> Staging:
+    """Stage a tinyproxy before a port that nobody listens on."""
+
+    @contextmanager
+    def stage(directory: Path) -> Iterator[Stage]:
+        with socket.socket() as bound, tinyproxy(directory) as port:
+            bound.bind(("127.0.0.1", 0))
+            scheme, host = ("https", "localhost") if https else ("http", "127.0.0.1")
+            url = f"{scheme}://{host}:{bound.getsockname()[1]}{PATH}"
+            yield Stage(url, variables(f"http://127.0.0.1:{port}", directory))
+
+    return stage
+
+
+def behind(script: Script) -> Staging:
+    """Stage a proxy that follows a script, before an endpoint that would take every event."""
+
+    @contextmanager
+    def stage(directory: Path) -> Iterator[Stage]:
+        with endpoint(https=True) as peer, Peer(script) as proxy:
+            proxy_url = f"http://127.0.0.1:{proxy.port}"
+            yield Stage(peer.url, variables(proxy_url, directory), peer)
+
+    return stage
+
+
+@contextmanager
+def refused(directory: Path) -> Iterator[Stage]:
+    """Stage a proxy that is not there. The endpoint's port has a 407 in it, which says nothing."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        proxy = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        yield Stage(f"https://localhost:40712{PATH}", variables(proxy, directory))
+
+
+@contextmanager
+def bypassed(directory: Path) -> Iterator[Stage]:
+    """Stage a proxy that is not there, and that NO_PROXY says is not for this endpoint."""
+    with endpoint(https=True) as peer, socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        proxy = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        environ = variables(proxy, directory, NO_PROXY="example.org,localhost")
+        yield Stage(peer.url, environ, peer)
+
+
+@contextmanager
+def nonsense(directory: Path) -> Iterator[Stage]:
+    """Stage a variable that names no proxy."""
+    with endpoint(https=True) as peer:
+        yield Stage(peer.url, variables("http://", directory), peer)
+
+
+@contextmanager
+def no_such_bundle(directory: Path) -> Iterator[Stage]:
+    """Stage a CA bundle that is not there."""
+    with endpoint(https=True) as peer:
+        yield Stage(peer.url, {"REQUESTS_CA_BUNDLE": str(directory / "gone.pem")}, peer)
+
+
+def silent(connection: Connection) -> None:
+    """Read what the proxy is asked, and say nothing."""
+    connection.read_head()
+    connection.wait_for_the_client()
+
+
+def dripping(connection: Connection) -> None:
+    """Grant the tunnel, one byte at a time."""
+    connection.read_head()
+    connection.drip(b"HTTP/1.1 200 Established\r\nX: " + b"x" * 10_000)
+
+
+def grant_and_say_something_else(connection: Connection) -> None:
+    """Grant the tunnel, and lead it to a page."""
+    connection.read_head()
+    connection.send(b"HTTP/1.1 200 OK\r\n\r\n")
+    connection.read_some()
+    connection.send(b"HTTP/1.1 200 OK\r\n\r\n<html>")
+
+
+def hang_up(connection: Connection) -> None:
+    """Read what the proxy is asked, and hang up."""
+    connection.read_head()
+
+
+def sent(what: str, staging: Staging) -> Row:
+    """Return the row of a way that works."""
+    return Row(fault(what, SENT), staging, Left.SENT, accepted_once=True)
+
+
+def kept(what: str, staging: Staging, reason: str = "", *, hurry: bool = False) -> Row:
+    """Return the row of a proxy that may do its work later."""
+    return Row(fault(what, KEPT), staging, reason=reason, environ=IN_A_HURRY if hurry else {})
+
+
+def held(what: str, staging: Staging, reason: str, remedy: str) -> Row:
+    """Return the row of what only a person can mend."""
+    return Row(fault(what, HELD), staging, Left.KEPT, "held", reason, remedy)
+
+
+LOGIN, WRONG_LOGIN = f"{USER}:{PASSWORD}@", f"{USER}:{WRONG_PASSWORD}@"
+VARIABLES = "check the proxy and CA variables"
+NO_TUNNELS = "ConnectPort 563"
+
+ROWS = [
+    sent("a proxy, to an http endpoint", through(https=False)),
+    sent("a proxy, to an https endpoint", through(https=True)),
+    sent("a proxy with credentials, http", through(CREDENTIALS, https=False, login=LOGIN)),
+    sent("a proxy with credentials, https", through(CREDENTIALS, https=True, login=LOGIN)),
+    sent("a proxy that NO_PROXY passes by", bypassed),
+    held(
+        "a proxy wants credentials, http",
+        through(CREDENTIALS, https=False),
+        "407",
+        WANTS_CREDENTIALS,
+    ),
+    held(
+        "a proxy wants credentials, https",
+        through(CREDENTIALS, https=True),
+        "407",
+        WANTS_CREDENTIALS,
+    ),
+    held(
+        "a proxy does not know these credentials, http",
+        through(CREDENTIALS, https=False, login=WRONG_LOGIN),
+        "HTTP 401",
+        "credentials",
+    ),
+    held(
+        "a proxy does not know these credentials, https",
+        through(CREDENTIALS, https=True, login=WRONG_LOGIN),
+        "401",
+        WANTS_CREDENTIALS,
+    ),
+    kept("a proxy that is not there", refused, "Connection refused"),
+    held("a proxy forbids the tunnel", through(NO_TUNNELS, https=True), "403", "NO_PROXY"),
+    kept("a proxy cannot reach the endpoint, http", before_nothing(https=False), "HTTP 500"),
+    kept("a proxy cannot reach the endpoint, https", before_nothing(https=True), "500"),
+    kept("a proxy that is silent", behind(silent), "timed out", hurry=True),
+    kept("a proxy that sends one byte a second", behind(dripping), "timed out", hurry=True),
+    kept("a proxy that hangs up", behind(hang_up)),
+    held("a proxy that leads to a page", behind(grant_and_say_something_else), "SSL", "clock"),
+    held("a proxy variable that names no proxy", nonsense, "", VARIABLES),
+    held("a CA bundle that is not there", no_such_bundle, "gone.pem", VARIABLES),
+]
+
+
+@pytest.fixture(scope="module")
+def ahead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ahead]:
+    """Return what plays the rows."""
+    with Ahead(ROWS, tmp_path_factory.mktemp("proxies")) as playing:
+        yield playing
+
+
+@survives_each(row.fault for row in ROWS)
+@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+def test_a_proxy_leaves_what_it_must(row: Row, ahead: Ahead) -> None:
+    """The events go the way that the variables say, or stay; no password is shown to anybody."""
+    try:
+        seen = ahead.seen(row)
+    except NoTinyproxy as reason:
+        pytest.skip(str(reason))
+    verify_row(row, seen)
+    assert not secrets_in(seen)
+
+
+def secrets_in(seen: Seen) -> list[str]:
+    """Return the passwords that the uploader has told, in clear or as proxies are told them."""
+    told = f"{seen.status} {seen.log} {seen.once_said}"
+    logins = [f"{USER}:{word}".encode() for word in (PASSWORD, WRONG_PASSWORD)]
+    secrets = [PASSWORD, WRONG_PASSWORD, *(base64.b64encode(login).decode() for login in logins)]
+    return [secret for secret in secrets if secret in told]
