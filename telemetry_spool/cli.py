@@ -16,7 +16,7 @@ from telemetry_spool.listing import SegmentFile, list_segments, pending_lines
 from telemetry_spool.overview import as_json, as_text, overview
 from telemetry_spool.segment import Line, event_id
 from telemetry_spool.settings import WriterConfig, writer_config
-from telemetry_spool.text import plain
+from telemetry_spool.text import plain, print_any_character
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -33,6 +33,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command; what a person can mend ends in one line on stderr and an exit code."""
+    print_any_character()
     try:
         app()
     except BrokenPipeError:

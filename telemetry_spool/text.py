@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from io import TextIOWrapper
+
 
 def plain(text: str) -> str:
     """Replace what could steer a terminal or begin a new line."""
     return "".join(
         character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
     )
+
+
+def print_any_character() -> None:
+    """Let stdout escape what its encoding does not have, instead of ending in a traceback.
+
+    Event types and the names of directories have characters that a locale may not know.
+    """
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")

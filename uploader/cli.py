@@ -22,6 +22,7 @@ from telemetry_spool import __version__
 from telemetry_spool.consent import ConsentReader
 from telemetry_spool.overview import as_json, as_text, overview
 from telemetry_spool.settings import SettingError
+from telemetry_spool.text import print_any_character
 from uploader import collector, config, daemon
 from uploader.config import UploaderConfig
 from uploader.daemon import Ending
@@ -42,6 +43,7 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command; what a person can mend ends in one line on stderr and an exit code."""
+    print_any_character()
     try:
         app()
     except SettingError as error:

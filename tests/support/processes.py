@@ -49,7 +49,11 @@ def command(module: str, *arguments: str, environ: Mapping[str, str]) -> Ended:
         capture_output=True,
         timeout=DEADLINE_SECONDS,
     )
-    return Ended(done.returncode, done.stdout.decode(), done.stderr.decode())
+    return Ended(done.returncode, _text(done.stdout), _text(done.stderr))
+
+
+def _text(output: bytes) -> str:
+    return output.decode("utf-8", "surrogateescape")
 
 
 class Running:
