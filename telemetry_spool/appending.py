@@ -15,6 +15,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 import time
 from collections.abc import Callable
 from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
@@ -47,6 +48,11 @@ _NOT_OURS_TO_OPEN = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
 
+# A signal handler may append while its own thread is interrupted in the middle of an append: what
+# that one holds, it cannot let go before the handler returns.
+_interrupted = threading.local()
+
+
 class Unsuitable(Exception):
     """The file cannot be shared: not ours, not regular, linked elsewhere, or not lockable."""
 
@@ -64,12 +70,34 @@ def append_lines(
     """Append `lines`, which end in a newline, to the file at `path`, created if need be.
 
     Returns the new size in bytes; `then` is called with the descriptor and this size while the lock
-    is still held. Waits at most `wait` seconds for the lock. `shared` says that others may create
+    is still held. Waits at most `wait` seconds for the lock, not at all in a signal handler that
+    interrupted another append. `shared` says that others may create
     files in the directory, so that the file must be proved ours each time; `lockless` to go on
     without a lock where the file system has none. Raises Unsuitable if the file cannot be appended
     to together with others, OSError if not all of `lines` could be written; the file is then as it
     was.
     """
+    nested = getattr(_interrupted, "appending", False)
+    _interrupted.appending = True
+    try:
+        wait = 0.0 if nested else wait
+        return _append(
+            path, lines, wait=wait, fsync=fsync, shared=shared, lockless=lockless, then=then
+        )
+    finally:
+        _interrupted.appending = nested
+
+
+def _append(
+    path: str,
+    lines: bytes,
+    *,
+    wait: float,
+    fsync: bool,
+    shared: bool,
+    lockless: bool,
+    then: Callable[[int, int], None] | None,
+) -> int:
     for _ in range(_OPEN_ATTEMPTS):
         descriptor = _open(path)
         try:
