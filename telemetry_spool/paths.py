@@ -10,6 +10,9 @@ from datetime import datetime
 from enum import Enum
 from pathlib import Path
 
+# Not when they are needed: a signal handler that interrupts an import finds half a module.
+import platformdirs
+
 APPLICATION = "flwr-telemetry"
 
 NOWHERE = Path("/dev/null/no-home-directory")
@@ -78,15 +81,11 @@ class Directories:
 
 def default_root() -> Path | None:
     """Return the platform's state directory of this user; None where there is no home."""
-    import platformdirs
-
     return _with_home(platformdirs.user_state_path)
 
 
 def user_config_directory() -> Path | None:
     """Return the directory of this user's `config.toml` and `mode`; None without a home."""
-    import platformdirs
-
     return _with_home(platformdirs.user_config_path)
 
 
@@ -100,8 +99,6 @@ def _with_home(platform_path: Callable[[str], Path]) -> Path | None:
 
 def config_files() -> list[Path]:
     """Return the settings files, the user's before the site's, whether or not they exist."""
-    import platformdirs
-
     directories = (user_config_directory(), platformdirs.site_config_path(APPLICATION))
     return [directory / "config.toml" for directory in directories if directory]
 

@@ -7,6 +7,7 @@ settings; the files are shared, so each side passes by what only the other one k
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,8 +153,6 @@ def file(path: Path) -> Source:
         return Source(str(path), {})
     except OSError as error:
         raise SettingError(f"{path}: cannot be read: {error.strerror}") from error
-    import tomllib
-
     try:
         return Source(str(path), tomllib.loads(content.decode("utf-8")))
     except (ValueError, RecursionError) as error:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -215,7 +216,7 @@ sys.meta_path.insert(0, Interrupting())
 event("MAIN")
 sys.meta_path.pop(0)
 event("AFTER")
-assert len(seen) > 3, seen
+print(len(seen))
 """
 
 
@@ -231,12 +232,12 @@ def test_a_signal_handler_may_record_while_an_event_has_the_lock(place: Place) -
 
 
 def test_a_signal_handler_may_record_while_the_first_event_loads_modules(place: Place) -> None:
-    """Finding them half loaded may cost the handler's event, and never an exception."""
+    """Ours are loaded before: whoever interrupts an import would find half a module."""
     done = run_python(INTERRUPTED_AT_EVERY_IMPORT, environ=place.environ)
 
-    kinds = [event["event_type"] for event in place.events()]
-    assert (done.stdout, done.stderr) == ("", "")
-    assert [kind for kind in kinds if kind != "HANDLER"] == ["MAIN", "AFTER"]
+    kinds = Counter(event["event_type"] for event in place.events())
+    assert done.stderr == ""
+    assert kinds == Counter(MAIN=1, AFTER=1, HANDLER=int(done.stdout))
 
 
 def test_an_exhausted_stack_is_not_the_callers_to_handle(place: Place) -> None:
