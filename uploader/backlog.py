@@ -66,6 +66,9 @@ class Backlog:
     def take(self) -> Item | None:
         """Return the next line to deal with; None if there is none now."""
         for reading in list(self._open.values()):
+            if reading.deleted:
+                self._close(reading)  # whoever deleted it does not want the rest to be sent
+                continue
             item = self._take_from(reading)
             if item is not None:
                 return item

@@ -72,6 +72,11 @@ class Reading:
         self._postponed.clear()
 
     @property
+    def deleted(self) -> bool:
+        """Whether somebody else has deleted the segment."""
+        return os.fstat(self._descriptor).st_nlink == 0
+
+    @property
     def finished(self) -> bool:
         """Whether every line is dealt with."""
         return self._at_end and not self._under_way
