@@ -180,7 +180,8 @@ def try_lock(descriptor: int) -> bool:
 
 def delete_locked(path: str, descriptor: int) -> None:
     """Delete the file at `path`, open and locked as `descriptor`. Raises OSError."""
-    os.ftruncate(descriptor, 0)
+    if os.fstat(descriptor).st_size:
+        os.ftruncate(descriptor, 0)
     os.unlink(path)
 
 

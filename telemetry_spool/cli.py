@@ -15,7 +15,7 @@ from telemetry_spool.consent import Mode
 from telemetry_spool.listing import SegmentFile, list_segments, pending_lines
 from telemetry_spool.overview import as_json, as_text, overview
 from telemetry_spool.segment import Line, event_id
-from telemetry_spool.settings import WriterConfig, writer_config
+from telemetry_spool.settings import LARGEST_EVENT_BYTES, WriterConfig, writer_config
 from telemetry_spool.text import plain, print_any_character
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -167,7 +167,7 @@ def off() -> None:
 
 def _events(config: WriterConfig) -> Iterator[tuple[SegmentFile, Line]]:
     for segment in list_segments(str(config.directories.spool)):
-        for line in pending_lines(segment, limit=config.max_event_bytes):
+        for line in pending_lines(segment, limit=LARGEST_EVENT_BYTES):
             yield segment, line
 
 

@@ -66,9 +66,6 @@ class ConsentReader:
         """Take the environment as it is now, as Flower does; the mode file is read each time."""
         self._mode_file = str(mode_file) if mode_file else ""
         self._demanded = by_environment(environ)
-        found = self._read()
-        if self._demanded is None and isinstance(found, OSError):
-            self._demanded = self._unreadable(found)  # somebody else's home directory stays so
 
     def now(self) -> Consent:
         """Return the consent of this moment. A mode file that cannot be read means off."""

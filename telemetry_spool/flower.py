@@ -11,22 +11,31 @@ import threading
 from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import wraps
-from types import ModuleType, SimpleNamespace, TracebackType
+from inspect import (
+    CO_ASYNC_GENERATOR,
+    CO_COROUTINE,
+    CO_GENERATOR,
+    CO_VARARGS,
+    CO_VARKEYWORDS,
+)
+from types import CodeType, ModuleType, SimpleNamespace, TracebackType
 from typing import Any
 from urllib import error as urllib_error
 
 from telemetry_spool import startup
 from telemetry_spool.consent import Mode
 from telemetry_spool.context import ContextTemplate, template_of
-from telemetry_spool.recorder import Recorder, default_recorder
+from telemetry_spool.recorder import Recorder, default_recorder, warn
 
 # The first event of a process takes some 30 ms; a fork in that time copies a lock that nobody
-# will ever release, and then this is what the child waits, once.
-_FIRST_EVENT_WAIT_SECONDS = 1.0
+# will ever release, and then the child waits for this long, once for us and once for Flower.
+_FIRST_EVENT_WAIT_SECONDS = 0.5
 
 _SPOOLED = '{"status": "spooled"}'
 _DISABLED = "disabled"
 _MARK = "__telemetry_spool__"
+_SWITCH = "FLWR_TELEMETRY_ENABLED"
+_OTHER_CALLS = CO_VARARGS | CO_VARKEYWORDS | CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
 
 
 def install() -> None:
@@ -35,25 +44,33 @@ def install() -> None:
     Import Flower afterwards where possible: modules that took `event` from Flower before keep
     Flower's thread, which appends to the spool too but may not live to see the end of the process.
     """
-    startup.arm()
+    if not startup.arm():
+        return
     for name in startup.TELEMETRY_MODULES:
         if name in sys.modules:
             patch_quietly(sys.modules[name])
 
 
 def patch_quietly(module: ModuleType) -> None:
-    """Patch a telemetry module of Flower, or leave it as it is; never raise into its importer."""
+    """Patch a telemetry module of Flower, or leave it as it is; never raise into its importer.
+
+    Flower is left as it is where it looks unfamiliar and consent is `on`. Otherwise nothing may
+    leave the machine by this way either, so Flower's own switch is turned off.
+    """
     try:
-        if misfit(module) is None and not hasattr(module, _MARK):
-            _patch(module, default_recorder())
+        if hasattr(getattr(module, "event", None), _MARK):
+            return
+        problem = misfit(module)
+        recorder = default_recorder()
+        if problem is None:
+            _patch(module, recorder)
+            return
+        may_send = recorder.consent().mode is Mode.ON
     except Exception as error:  # noqa: BLE001 - the import of Flower must not fail because of us
-        _log_unpatched(module, error)
-
-
-def _log_unpatched(module: ModuleType, error: Exception) -> None:
-    import logging
-
-    logging.getLogger("telemetry_spool").debug("%s left as it was: %r", module.__name__, error)
+        problem, may_send = repr(error), False
+    if not may_send and hasattr(module, _SWITCH):
+        setattr(module, _SWITCH, "0")
+    warn(f"{module.__name__} is not spooled: {problem}")
 
 
 def misfit(module: ModuleType) -> str | None:
@@ -64,14 +81,23 @@ def misfit(module: ModuleType) -> str | None:
         return "it has no create_event() of its own"
     if not callable(getattr(module, "event", None)):
         return "it has no event()"
-    for name in ("FLWR_TELEMETRY_ENABLED", "FLWR_TELEMETRY_LOGGING"):
+    for function in ("event", "create_event"):
+        if not _takes_an_event(getattr(module, function, None)):
+            return f"its {function}() takes other arguments"
+    for name in (_SWITCH, "FLWR_TELEMETRY_LOGGING"):
         if not isinstance(getattr(module, name, None), str):
             return f"it has no {name}"
     if not {"urllib", "request", "Request", "urlopen"} <= set(code.co_names):
         return "its create_event() does not send with urllib.request"
-    if code.co_varnames[: code.co_argcount] != ("event_type", "event_details"):
-        return "its create_event() takes other arguments"
     return None
+
+
+def _takes_an_event(function: object) -> bool:
+    """Tell whether a plain function takes `event_type` and `event_details` and nothing else."""
+    code: CodeType | None = getattr(function, "__code__", None)
+    if code is None or code.co_flags & _OTHER_CALLS or code.co_kwonlyargcount:
+        return False
+    return code.co_varnames[: code.co_argcount] == ("event_type", "event_details")
 
 
 def _patch(module: ModuleType, recorder: Recorder) -> None:
@@ -91,8 +117,8 @@ def _patch(module: ModuleType, recorder: Recorder) -> None:
     if hasattr(module, "_get_source_id"):
         names = vars(module)
         names["_get_source_id"] = _unavailable_on_error(names["_get_source_id"])
+    setattr(event, _MARK, True)
     flower.event = event
-    setattr(module, _MARK, bridge)
 
 
 def _unavailable_on_error(get_source_id: Any) -> Any:

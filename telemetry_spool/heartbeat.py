@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import get_type_hints
@@ -14,6 +15,9 @@ import psutil
 # What fits into the type of a pid; psutil raises for more.
 _MAX_PID = 2**31 - 1
 
+INTERVAL_SECONDS = 30.0
+"""How often an uploader that has nothing to do writes one: to be believed, at no cost."""
+
 # A process with the pid of a dead uploader started later than the uploader by more than this.
 _CLOCK_SLACK_SECONDS = 2.0
 
@@ -21,8 +25,6 @@ _CLOCK_SLACK_SECONDS = 2.0
 class Activity(StrEnum):
     """What an uploader is doing."""
 
-    STANDBY = "standby"
-    """Another uploader has this spool; this one takes over when it ends."""
     SENDING = "sending"
     IDLE = "idle"
     """Everything that was found has been sent."""
@@ -60,7 +62,6 @@ class Heartbeat:
 
 def write(path: Path, heartbeat: Heartbeat) -> None:
     """Write a heartbeat, atomically. Raises OSError."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f"{path.name}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
@@ -94,8 +95,20 @@ def is_alive(heartbeat: Heartbeat) -> bool | None:
         return None
     try:
         process = psutil.Process(heartbeat.pid)
-        return bool(process.create_time() <= heartbeat.started + _CLOCK_SLACK_SECONDS)
+        # When the clock is set, the time at which a process was created seems to move.
+        return bool(
+            _is_fresh(heartbeat)
+            or process.create_time() <= heartbeat.started + _CLOCK_SLACK_SECONDS
+        )
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
         return True
+
+
+def _is_fresh(heartbeat: Heartbeat) -> bool:
+    try:
+        age = datetime.now(tz=UTC) - datetime.fromisoformat(heartbeat.updated_at)
+    except (ValueError, TypeError):
+        return False
+    return abs(age.total_seconds()) < 2 * INTERVAL_SECONDS

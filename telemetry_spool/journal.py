@@ -56,14 +56,17 @@ class Journal:
     def excess(self, now: datetime) -> list[Path]:
         """Return the files to delete, the oldest first, for the rest to keep within size and age.
 
-        The newest file always stays. Raises OSError if the directory cannot be listed.
+        The newest file always stays. A file is as old as the newest one is younger, or as the
+        clock says if that is less: a clock that jumps ahead deletes nothing. Raises OSError if the
+        directory cannot be listed.
         """
-        files = self.files()
-        total = sum(path.stat().st_size for path in files)
-        first_day = f"{now - timedelta(days=self.max_days):%Y-%m-%d}"
+        ordered = self._ordered()
+        total = sum(path.stat().st_size for _, path in ordered)
+        newest = min([f"{now:%Y-%m-%d}", *(day for (day, _), _ in ordered[-1:])])
+        oldest = f"{datetime.fromisoformat(newest) - timedelta(days=self.max_days):%Y-%m-%d}"
         excess = []
-        for path in files[:-1]:
-            if total <= self.max_bytes and path.name[: len(first_day)] >= first_day:
+        for (day, _), path in ordered[:-1]:
+            if total <= self.max_bytes and day >= oldest:
                 break
             total -= path.stat().st_size
             excess.append(path)

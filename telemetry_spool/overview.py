@@ -15,11 +15,8 @@ from telemetry_spool.ledger import receipts_journal
 from telemetry_spool.listing import list_segments, pending_lines
 from telemetry_spool.paths import Directories
 from telemetry_spool.segment import Line
-from telemetry_spool.settings import MAX_EVENT_BYTES
+from telemetry_spool.settings import LARGEST_EVENT_BYTES
 from telemetry_spool.text import plain
-
-# Of each line as much as an event may have by default: enough to read its date.
-_READ_BYTES = MAX_EVENT_BYTES.default
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +71,7 @@ def _amount(directories: Directories, *, local: bool) -> Amount:
     for segment in list_segments(str(directories.spool)):
         if segment.kind.local is not local:
             continue
-        lines = pending_lines(segment, limit=_READ_BYTES)
+        lines = pending_lines(segment, limit=LARGEST_EVENT_BYTES)
         first = next(lines, None)
         if first is not None:
             dates.append(_date(first))

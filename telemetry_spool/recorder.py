@@ -39,7 +39,12 @@ class Recorder:
         return True
 
     def lost(self, reason: str) -> None:
-        """Count one event as lost and say so once through `logging`. Never raises."""
+        """Count one event as lost and say so once through `logging`. Never raises.
+
+        In mode `off` nothing was to be recorded, so nothing is lost and nothing is written.
+        """
+        if self.consent().mode is Mode.OFF:
+            return
         self._spool.losses.lost(1, reason, utc_now())
         self._warn(f"an event was lost: {reason}")
 

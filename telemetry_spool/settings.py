@@ -183,6 +183,9 @@ def unknown_keys(source: Source, settings: Iterable[Setting]) -> list[str]:
 
 MIB = 2**20
 
+LARGEST_EVENT_BYTES = MIB
+"""What readers are prepared for: writers of one spool may each have their own `max_event_bytes`."""
+
 DIR = Setting(
     "dir",
     None,
@@ -202,7 +205,7 @@ SPOOL_DIR = Setting(
 MAX_EVENT_BYTES = Setting(
     "max_event_bytes",
     64 * 2**10,
-    size(1024, MIB),
+    size(1024, LARGEST_EVENT_BYTES),
     "a size from 1KiB to 1MiB",
     "longest event that is recorded",
     "a Flower event has less than 1 KiB: 64 KiB leaves room and keeps a runaway detail out",

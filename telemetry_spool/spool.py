@@ -63,6 +63,8 @@ class Spool:
             for local in (False, True)
         }
         self._shared = is_shared(self._directory)
+        # A segment as large as the quota would be evicted as soon as it is sealed.
+        self._full = min(self._config.max_segment_bytes, self._config.max_spool_bytes // 4)
         self._seal_if_full = {local: partial(self._seal, local) for local in (False, True)}
         self.losses = LossLedger(self._config.directories)
 
@@ -102,7 +104,7 @@ class Spool:
         except Unsuitable:
             self._append_alone(line, local=local)
         else:
-            if size >= self._config.max_segment_bytes:
+            if size >= self._full:
                 self._keep_within_quota()
 
     def _seal(self, local: bool, descriptor: int, size: int) -> None:
@@ -111,7 +113,7 @@ class Spool:
         Not if `descriptor` was sealed before its lock was had: the active segment is another by
         now, and each writer that waited would seal it with a line or two in it.
         """
-        if size >= self._config.max_segment_bytes:
+        if size >= self._full:
             active = self._active[local]
             with suppress(OSError):  # the event is in the file; the next append tries again
                 if os.path.samestat(os.stat(active), os.fstat(descriptor)):

@@ -31,7 +31,7 @@ class FlowerFinder:
             return None
         for finder in sys.meta_path:
             find_spec = getattr(finder, "find_spec", None)
-            if finder is self or find_spec is None:
+            if find_spec is None or _is_ours(finder):
                 continue
             spec: ModuleSpec | None = find_spec(name, path, target)
             if spec is not None:
@@ -43,26 +43,36 @@ class FlowerFinder:
 def _patch_after_execution(spec: "ModuleSpec") -> None:
     """Shadow `exec_module` on this one loader, so that its type and its other methods stay."""
     loader = spec.loader
-    if loader is None:
-        return
-    execute = loader.exec_module
+    execute = getattr(loader, "exec_module", None)
+    attributes = getattr(loader, "__dict__", None)
+    if execute is None or attributes is None or "exec_module" in attributes:
+        return  # nothing that can be shadowed, or shadowed already
 
     def exec_module(module: "ModuleType") -> None:
-        del loader.__dict__["exec_module"]
+        attributes.pop("exec_module", None)
         execute(module)
-        from telemetry_spool import flower
-
+        try:
+            from telemetry_spool import flower
+        except ImportError:
+            return  # uninstalled since this process started
         flower.patch_quietly(module)
 
-    try:
-        loader.__dict__["exec_module"] = exec_module
-    except AttributeError:
-        return  # a loader without a __dict__: Flower stays as it is, and the doctor says so
+    attributes["exec_module"] = exec_module
 
 
-def arm() -> None:
-    """Put the finder first on `sys.meta_path`, once, unless `FLWR_TELEMETRY_SPOOL=0` forbids it."""
+def arm() -> bool:
+    """Put the finder first on `sys.meta_path`, once; False where `FLWR_TELEMETRY_SPOOL=0` forbids.
+
+    False on Windows, too, where there are no locks of the kind that the spool needs.
+    """
     if os.name != "posix" or os.environ.get("FLWR_TELEMETRY_SPOOL") == "0":
-        return
-    if not any(isinstance(finder, FlowerFinder) for finder in sys.meta_path):
+        return False
+    if not any(_is_ours(finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, FlowerFinder())
+    return True
+
+
+def _is_ours(finder: object) -> bool:
+    """Tell by name: after a reload of this module an older finder is of another class."""
+    kind = type(finder)
+    return (kind.__module__, kind.__qualname__) == (__name__, FlowerFinder.__qualname__)

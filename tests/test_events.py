@@ -122,7 +122,7 @@ def test_a_line_that_was_cut_is_no_event() -> None:
     """Even if what is left of it is JSON."""
     parsed = parse(Line(100, 70_000, b'{"a": 1}', cut=True))
 
-    assert parsed == Malformed("longer than max_event_bytes: 69900 bytes")
+    assert parsed == Malformed("longer than any event: 69900 bytes")
 
 
 @pytest.mark.parametrize(

@@ -390,3 +390,62 @@ def test_the_bridge_needs_nothing_of_the_network(patched: Any) -> None:
     assert patched.urllib.request.urlopen is not urllib.request.urlopen
     assert issubclass(patched.urllib.error.URLError, OSError)
     assert Path(urllib.request.__file__).name == "request.py"
+
+
+@pytest.mark.parametrize(
+    ("mode", "switch"), [(None, "1"), (Mode.ON, "1"), (Mode.LOCAL, "0"), (Mode.OFF, "0")]
+)
+def test_a_flower_that_cannot_be_spooled_sends_nothing_without_consent(
+    here: Place, mode: Mode | None, switch: str
+) -> None:
+    """Its own switch is turned off: what may not be uploaded must not leave by another way."""
+    where = mode_file()
+    assert where is not None
+    if mode is not None:
+        choose(where, mode)
+    module = made(("urllib.request.urlopen(", "open_url("))
+
+    patch_quietly(module)
+
+    assert switch == module.FLWR_TELEMETRY_ENABLED
+    assert not here.root.exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_flower_is_silent_where_the_spool_cannot_be_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whatever goes wrong on our side, it never falls back to the network."""
+
+    def fail() -> None:
+        raise RuntimeError("no recorder")
+
+    monkeypatch.setattr(flower, "default_recorder", fail)
+    module = made()
+
+    patch_quietly(module)
+
+    assert module.FLWR_TELEMETRY_ENABLED == "0"
+
+
+def test_a_reloaded_module_is_patched_again(patched: Any, here: Place) -> None:
+    """A reload executes Flower's source in the same module."""
+    exec(FLOWER_TELEMETRY, vars(patched))
+    patch_quietly(patched)
+
+    patched.event("PING", {}).result()
+
+    assert len(here.events()) == 1
+
+
+@pytest.mark.usefixtures("here")
+def test_install_does_nothing_where_it_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`FLWR_TELEMETRY_SPOOL=0` leaves modules alone that are loaded already."""
+    monkeypatch.setenv("FLWR_TELEMETRY_SPOOL", "0")
+    module = made()
+    monkeypatch.setitem(sys.modules, NAME, module)
+    before = dict(vars(module))
+
+    install()
+
+    assert dict(vars(module)) == before

@@ -34,12 +34,20 @@ EXAMPLE = Heartbeat(
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
     """It is made for whoever asks, in a file that `cat` and `jq` can show."""
-    path = tmp_path / "root" / "status.json"
+    path = tmp_path / "status.json"
 
     write(path, EXAMPLE)
 
     assert read(path) == EXAMPLE
     assert json.loads(path.read_text())["activity"] == "waiting"
+
+
+def test_a_root_that_was_deleted_is_not_made_again(tmp_path: Path) -> None:
+    """A person who deletes everything has meant it."""
+    with pytest.raises(FileNotFoundError):
+        write(tmp_path / "root" / "status.json", EXAMPLE)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_heartbeat_is_private_and_replaces_the_one_before(tmp_path: Path) -> None:

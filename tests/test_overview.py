@@ -47,15 +47,14 @@ def look(
 
 
 def put(place: Place, name: str, content: bytes) -> None:
-    """Write a file in the spool that was last appended to at noon."""
+    """Write a file in the spool."""
     place.spool.mkdir(parents=True, exist_ok=True)
-    path = place.spool / name
-    path.write_bytes(content)
-    os.utime(path, (NOON.timestamp(), NOON.timestamp()))
+    (place.spool / name).write_bytes(content)
 
 
 def beat(place: Place, news: Heartbeat) -> None:
     """Let an uploader say this."""
+    place.root.mkdir(exist_ok=True)
     heartbeat.write(place.root / "status.json", news)
 
 
@@ -79,14 +78,15 @@ def test_a_place_that_does_not_exist_has_nothing(place: Place) -> None:
 def test_events_are_counted_by_what_may_become_of_them(place: Place) -> None:
     """Active and sealed ones together; those of mode `local` for themselves."""
     put(place, "host.1.active.jsonl", b"{}\n")
-    put(place, f"{STEM}.jsonl", b"{}\n{}\n")
+    put(place, f"{STEM}.jsonl", b'{"context": {"date": "2026-03-10"}}\n{}\n')
     put(place, "host.1.local.jsonl", b"{}\n{}\n{}\n")
     put(place, f"{STEM}.local.jsonl", b"{}\n")
     put(place, "notes.txt", b"{}\n")
 
     state = look(place)
 
-    assert (state.pending.events, state.pending.bytes, state.pending.oldest) == (3, 9, NOON)
+    assert (state.pending.events, state.pending.bytes) == (3, 42)
+    assert state.pending.oldest == "2026-03-10"
     assert (state.local.events, state.local.bytes) == (4, 12)
 
 
@@ -269,7 +269,7 @@ def test_json_has_what_the_text_has(place: Place) -> None:
         "rule": "default: nothing was chosen",
         "directory": str(place.root),
         "spool": str(place.spool),
-        "pending": {"events": 1, "bytes": 3, "oldest": "2026-03-10T12:00:00+00:00"},
+        "pending": {"events": 1, "bytes": 3, "oldest": None},
         "local": {"events": 0, "bytes": 0, "oldest": None},
         "rejected": 0,
         "lost": 0,

@@ -145,13 +145,15 @@ def test_a_line_without_end_is_the_last_one(tmp_path: Path) -> None:
     assert rest(path) == [b"a", b"half"]
 
 
-def test_a_line_that_comes_back_is_the_next_one(tmp_path: Path) -> None:
-    """A failed request is the probe of its endpoint."""
+def test_a_line_that_comes_back_holds_up_no_other(tmp_path: Path) -> None:
+    """An endpoint that never answers one event well still gets the others."""
     with reading(put(tmp_path, b"a", b"b", b"c")) as subject:
-        first, _ = take(subject), take(subject)
+        first, second = take(subject), take(subject)
         subject.again(first)
+        subject.again(second)
 
-        assert subject.take() == first
+        assert [line.data for line in take_all(subject)] == [b"c"]
+        assert [subject.take_again() for _ in range(3)] == [first, second, None]
         assert not subject.finished
 
 
@@ -162,22 +164,24 @@ def test_a_line_that_comes_back_after_the_last_is_not_forgotten(tmp_path: Path) 
         subject.again(line)
         assert not subject.finished
 
-        assert take_all(subject) == [line]
+        assert subject.take_again() == line
         subject.done(line)
         assert subject.finished
 
 
-def test_a_line_put_aside_waits_for_resume(tmp_path: Path) -> None:
-    """A dead letter that cannot be written holds its line, and no other."""
+def test_a_line_that_waits_for_its_dead_letter_is_not_taken_again(tmp_path: Path) -> None:
+    """It keeps its segment, and no other line."""
     with reading(put(tmp_path, b"a", b"b")) as subject:
         first, second = take_all(subject)
         subject.postpone(first)
+        assert not subject.stuck
         subject.done(second)
-        assert subject.take() is None
-        assert not subject.finished
 
-        subject.resume()
-        assert subject.take() == first
+        assert (subject.take(), subject.take_again()) == (None, None)
+        assert (subject.stuck, subject.finished) == (True, False)
+
+        subject.done(first)
+        assert (subject.stuck, subject.finished) == (False, True)
 
 
 def test_nothing_is_written_before_there_is_progress(tmp_path: Path) -> None:

@@ -237,3 +237,66 @@ def test_other_systems_are_left_alone(
         arm()
 
     assert meta_path == before
+
+
+IMPORT_AND_RECORD = """
+from flwr.common import telemetry
+print(telemetry.event("PING", {}).result())
+"""
+
+
+RELOADED = """
+import importlib, telemetry_spool.startup as s
+s.arm(); importlib.reload(s); s.arm()
+"""
+
+LOADED_ANEW = """
+import telemetry_spool.startup as s
+s.arm()
+for name in [name for name in sys.modules if name.startswith("telemetry_spool")]:
+    del sys.modules[name]
+import telemetry_spool
+telemetry_spool.install()
+"""
+
+ASKED_IN_BETWEEN = """
+import importlib.util, telemetry_spool.startup as s
+class Curious:
+    asked = False
+    def find_spec(self, name, path=None, target=None):
+        if name == "flwr.common.telemetry" and not Curious.asked:
+            Curious.asked = True
+            return importlib.util.find_spec(name)
+s.arm(); sys.meta_path.insert(1, Curious())
+"""
+
+
+@pytest.mark.parametrize(
+    "before",
+    [RELOADED, LOADED_ANEW, ASKED_IN_BETWEEN],
+    ids=["reloaded", "loaded anew", "another finder asks in between"],
+)
+def test_flower_is_spooled_whatever_happens_to_the_finders(
+    place: Place, flower_packages: Path, before: str
+) -> None:
+    """Neither a second finder of ours nor one of somebody else's breaks the import."""
+    done = run_python(
+        f"{FIND_PACKAGE}sys.path.insert(0, {str(flower_packages)!r})\n{before}\n"
+        + IMPORT_AND_RECORD,
+        environ=place.environ,
+    )
+
+    assert (done.stdout, done.stderr) == ('{"status": "spooled"}\n', "")
+
+
+def test_flower_imports_after_this_package_was_uninstalled(flower_packages: Path) -> None:
+    """A process that runs since before, such as a notebook, still has the finder."""
+    done = run_python(
+        f"{FIND_PACKAGE}import telemetry_spool.startup as s; s.arm()\n"
+        f"sys.path[0] = {str(flower_packages)!r}; sys.modules['telemetry_spool.flower'] = None\n"
+        "from flwr.common import telemetry\n"
+        "print(telemetry.event.__name__)",
+        flags=BARE,
+    )
+
+    assert (done.stdout, done.stderr) == ("event\n", "")

@@ -30,6 +30,7 @@ class Told:
 
     def __init__(self, place: Place) -> None:
         loaded = config.load({}, place.environ)
+        place.root.mkdir()
         self.engine = Engine(loaded, Silent, lambda: 0.5)
         self._status = StatusFile(loaded)
         self._path = loaded.directories.status

@@ -58,7 +58,6 @@ def test_defaults_are_complete() -> None:
         read_timeout=60.0,
         rescan_interval=30.0,
         keep_sent=False,
-        max_event_bytes=65536,
     )
 
 

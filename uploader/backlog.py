@@ -35,6 +35,7 @@ class Backlog:
         self._waiting: deque[str] = deque()
         self._open: dict[str, Reading] = {}
         self._passed_by: set[str] = set()
+        self._unreadable: set[str] = set()
         self._undeletable: set[str] = set()
         self._complained: set[str] = set()
 
@@ -43,19 +44,33 @@ class Backlog:
         sealed = [segment.path for segment in segments if segment.kind is Kind.SEALED]
         self._complained &= set(sealed)
         self._waiting = deque(path for path in sealed if path not in self._open)
-        self._passed_by.clear()
+        self._passed_by &= self._open.keys()
+
+    def retry(self) -> None:
+        """Give another chance to what could not be read or deleted."""
         self._undeletable.clear()
-        for reading in self._open.values():
-            reading.resume()
+        for reading in list(self._open.values()):
+            if reading.path in self._unreadable and not reading.under_way:
+                self._save(reading)
+                self._close(reading)
+        self._unreadable &= self._open.keys()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether every line has been taken once, as far as the last refresh knows."""
+        return not self._waiting and all(
+            reading.at_end or reading.path in self._unreadable for reading in self._open.values()
+        )
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to do, as far as the last refresh knows.
 
-        What cannot be set aside or deleted now is tried again after the next refresh.
+        What cannot be read, set aside or deleted now is tried again after `retry()`.
         """
         return not self._waiting and all(
-            reading.stuck or reading.path in self._undeletable for reading in self._open.values()
+            reading.stuck or reading.path in self._undeletable or reading.path in self._unreadable
+            for reading in self._open.values()
         )
 
     @property
@@ -64,7 +79,14 @@ class Backlog:
         return bool(self._passed_by or self._open)
 
     def take(self) -> Item | None:
-        """Return the next line to deal with; None if there is none now."""
+        """Return the next line to deal with; None if there is none now.
+
+        What was sent before and came back goes last: an event that the endpoint never answers well
+        holds up no other.
+        """
+        return self._take_new() or self._take_again()
+
+    def _take_new(self) -> Item | None:
         for reading in list(self._open.values()):
             if reading.deleted:
                 self._close(reading)  # whoever deleted it does not want the rest to be sent
@@ -78,6 +100,13 @@ class Backlog:
                 item = self._take_from(reading_or_none)
                 if item is not None:
                     return item
+        return None
+
+    def _take_again(self) -> Item | None:
+        for reading in self._open.values():
+            line = reading.take_again()
+            if line is not None:
+                return Item(line, reading)
         return None
 
     def _open_next(self, path: str) -> Reading | None:
@@ -96,17 +125,15 @@ class Backlog:
         return reading
 
     def _take_from(self, reading: Reading) -> Item | None:
+        if reading.path in self._unreadable:
+            return None
         try:
             line = reading.take()
         except OSError as error:
             self._complain(reading.path, "read", error)
-            self._passed_by.add(reading.path)
-            self._save(reading)
-            self._close(reading)
+            self._unreadable.add(reading.path)
             return None
-        if line is not None:
-            return Item(line, reading)
-        return None
+        return None if line is None else Item(line, reading)
 
     def _complain(self, path: str, action: str, error: OSError) -> None:
         if path not in self._complained:
@@ -118,7 +145,7 @@ class Backlog:
         return [
             reading
             for reading in self._open.values()
-            if reading.finished and reading.path not in self._undeletable
+            if reading.finished and reading.path not in self._undeletable | self._unreadable
         ]
 
     def save(self) -> None:

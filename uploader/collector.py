@@ -13,11 +13,11 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from telemetry_spool.settings import LARGEST_EVENT_BYTES
+
 EVENT_PATH = "/api/v1/event"
 HEALTH_PATH = "/healthz"
 
-# The largest setting of max_event_bytes: what a spool may hold, this takes.
-_MAX_BODY_BYTES = 2**20
 _LENGTH_DIGITS = 10
 
 _SCHEMA = """
@@ -106,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self._answer(HTTPStatus.LENGTH_REQUIRED, {"error": "Content-Length is missing"})
             return None
-        if len(length) > _LENGTH_DIGITS or int(length) > _MAX_BODY_BYTES:
+        if len(length) > _LENGTH_DIGITS or int(length) > LARGEST_EVENT_BYTES:
             self.close_connection = True
             self._answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": "more than 1 MiB"})
             return None

@@ -15,7 +15,6 @@ from telemetry_spool import paths
 from telemetry_spool.settings import (
     DIR,
     FLAGS,
-    MAX_EVENT_BYTES,
     SPOOL_DIR,
     WRITER_SETTINGS,
     Resolved,
@@ -126,7 +125,6 @@ class UploaderConfig:
     read_timeout: float
     rescan_interval: float
     keep_sent: bool
-    max_event_bytes: int
 
 
 def resolve(flags: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, Resolved]:
@@ -174,7 +172,6 @@ def build(resolved: Mapping[str, Resolved]) -> UploaderConfig:
         read_timeout=value(READ_TIMEOUT),
         rescan_interval=value(RESCAN_INTERVAL),
         keep_sent=value(KEEP_SENT),
-        max_event_bytes=value(MAX_EVENT_BYTES),
     )
 
 

@@ -22,7 +22,7 @@ from uploader.status import StatusFile, activity_of
 from uploader.transport import RequestsTransport, TransportFactory
 from uploader.watch import watch
 
-_KEPT = "a segment is in use, or cannot be read, set aside or deleted now"
+_KEPT = "an event is not answered well, or a segment is in use, unreadable or cannot be deleted"
 
 _log = logging.getLogger(__name__)
 
@@ -166,7 +166,8 @@ def _drain_once(
             _, reason, remedy = activity_of(engine)
             return Result(Ending.KEPT, "; ".join(filter(None, (reason, remedy))))
         patience = engine.work()
-        if engine.idle:
+        resumes_at = engine.resumes_at
+        if engine.idle and (resumes_at is None or resumes_at > patience_ends):
             return Result(Ending.KEPT, _KEPT) if engine.kept else Result(Ending.DRAINED, "")
         engine.wait(patience)
         progress(engine)

@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from telemetry_spool import paths
 from telemetry_spool.consent import Consent, ConsentReader, Mode
 from telemetry_spool.listing import SegmentFile, list_segments
+from telemetry_spool.settings import LARGEST_EVENT_BYTES
 from uploader.backlog import Backlog, Item
 from uploader.config import UploaderConfig
 from uploader.events import Event, Malformed, parse
@@ -25,6 +26,7 @@ from uploader.lanes import Delivered, Lanes
 from uploader.outcome import Outcome, Verdict, judge
 from uploader.records import DeadLetters, Receipts
 from uploader.sealing import seal_active
+from uploader.suspects import Suspects
 from uploader.transport import TransportFactory
 
 SAVE_SECONDS = 1.0
@@ -35,6 +37,9 @@ GRACE_SECONDS = 5.0
 
 # How soon a segment is tried again that a writer held, the first time; then twice as long.
 _SEAL_AGAIN_SECONDS = 0.1
+
+# Segments that are enough to find out whether the endpoint takes events.
+_PROBES = 4
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +63,15 @@ class _Request:
     sent_at: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    """An event that goes to the dead letters: `outcome` is None if it was not sent."""
+
+    item: Item
+    reason: str
+    outcome: Outcome | None
+
+
 @dataclass(slots=True)
 class Counters:
     """What became of events since the engine started."""
@@ -77,7 +91,7 @@ class Engine:
         self.mailbox: SimpleQueue[Message] = SimpleQueue()
         self.counters = Counters()
         self.gate = Gate(config.concurrency, random)
-        self.backlog = Backlog(limit=config.max_event_bytes)
+        self.backlog = Backlog(limit=LARGEST_EVENT_BYTES)
         self.stopping = False
         self._config = config
         self._consent = ConsentReader(config.mode_file)
@@ -87,9 +101,13 @@ class Engine:
         self._under_way: dict[int, _Request] = {}
         self._tickets = 0
         self._rung = True
+        self._unlisted = False
         self._unsealed = False
         self._seal_again = _SEAL_AGAIN_SECONDS
         self._next_rescan = 0.0
+        self._next_retry = 0.0
+        self._undecided: list[_Verdict] = []
+        self._suspects = Suspects(random)
         self._saved_at = 0.0
         self._unsaved = False
 
@@ -112,7 +130,12 @@ class Engine:
     @property
     def kept(self) -> bool:
         """Whether something that was found could not be dealt with, though the endpoint works."""
-        return self._unsealed or self.backlog.kept
+        return self._unlisted or self._unsealed or self.backlog.kept
+
+    @property
+    def resumes_at(self) -> float | None:
+        """When an event that waits by itself is tried again; None if there is none."""
+        return self._suspects.next_due
 
     def turn(self, longest: float) -> None:
         """Send what may be sent, then wait at most `longest` seconds for something to happen."""
@@ -123,11 +146,13 @@ class Engine:
         """Send what may be sent; return the seconds until there is more to do without a message."""
         now = time.monotonic()
         if self.consent.mode is Mode.ON and now >= self.gate.closed_until:
+            for item in self._suspects.due(now):
+                item.reading.again(item.line)
             if now >= self._next_rescan:
                 self._look(now)
             self._send(now)
             # After sending: the last answer of a segment may have come with the ring, or after it.
-            if self._rung and self.backlog.empty:
+            if self._rung and self.backlog.exhausted:
                 self._look(now)
                 self._send(now)
         self._save_if_due(now)
@@ -136,18 +161,31 @@ class Engine:
     def _look(self, now: float) -> None:
         self._rung = False
         self._next_rescan = now + self._config.rescan_interval
+        if now >= self._next_retry:
+            # By time only: a sign from the file system may come from the very attempt.
+            self._next_retry = now + self._config.rescan_interval
+            self._retry()
         directory = str(self._config.directories.spool)
         try:
             segments = list_segments(directory)
-            waiting = any(segment.kind is paths.Kind.SEALED for segment in segments)
-            # While the endpoint is doubtful the oldest segment is probe enough: sealing more
-            # would turn an offline month into a file for every attempt.
-            if not (waiting and self.gate.trouble):
+            waiting = sum(segment.kind is paths.Kind.SEALED for segment in segments)
+            # While the endpoint is doubtful a few segments are probes enough: sealing more would
+            # turn an offline month into a file for every attempt. One is not enough: what is left
+            # of it may be the one event that the endpoint stumbles over.
+            if waiting < _PROBES or not self.gate.trouble:
                 segments = self._seal(directory, segments, now)
         except OSError as error:
             _log.warning("%s cannot be listed: %s", directory, error.strerror)
+            self._unlisted = True
             return
+        self._unlisted = False
         self.backlog.refresh(segments)
+
+    def _retry(self) -> None:
+        self.backlog.retry()
+        undecided, self._undecided = self._undecided, []
+        for verdict in undecided:
+            self._reject(verdict)
 
     def _seal(self, directory: str, segments: list[SegmentFile], now: float) -> list[SegmentFile]:
         """Seal what can be sealed; return the segments that there are then."""
@@ -169,7 +207,7 @@ class Engine:
                 break
             event = parse(item.line)
             if isinstance(event, Malformed):
-                self._reject(item, event.reason, None)
+                self._reject(_Verdict(item, event.reason, None))
                 if not self.mailbox.empty():
                     break  # a segment of nothing but bad lines keeps no answer and no stop waiting
                 continue
@@ -186,6 +224,8 @@ class Engine:
             patience = self.gate.closed_until - now
         else:
             patience = self._next_rescan - now
+            if self.resumes_at is not None:
+                patience = min(patience, self.resumes_at - now)
         if self._unsaved:
             patience = min(patience, self._saved_at + SAVE_SECONDS - now)
         return max(0.0, patience)
@@ -212,18 +252,27 @@ class Engine:
         item = request.item
         match outcome.verdict:
             case Verdict.ACCEPTED:
-                self._note_answer(now)
+                self._note_answer(item, now)
                 self._accept(item, request.event)
             case Verdict.REJECTED:
-                self._note_answer(now)
-                self._reject(item, outcome.reason, outcome)
+                self._note_answer(item, now)
+                self._reject(_Verdict(item, outcome.reason, outcome))
             case Verdict.RETRY | Verdict.HOLD:
-                if self.gate.trouble is None or self.gate.trouble.reason != outcome.reason:
-                    _log.warning("; ".join(filter(None, (outcome.reason, outcome.remedy))))
-                self.gate.failed(outcome, now, sent_at=request.sent_at)
-                item.reading.again(item.line)
+                self._fail(request, outcome, now)
 
-    def _note_answer(self, now: float) -> None:
+    def _fail(self, request: _Request, outcome: Outcome, now: float) -> None:
+        item = request.item
+        if self._suspects.failed(item, now):
+            _log.info("event %s alone is answered with %s", request.event.id, outcome.reason)
+            item.reading.postpone(item.line)
+            return
+        if self.gate.trouble is None or self.gate.trouble.reason != outcome.reason:
+            _log.warning("; ".join(filter(None, (outcome.reason, outcome.remedy))))
+        self.gate.failed(outcome, now, sent_at=request.sent_at)
+        item.reading.again(item.line)
+
+    def _note_answer(self, item: Item, now: float) -> None:
+        self._suspects.answered(item)
         troubled = self.gate.trouble is not None
         self.gate.answered(now)
         if troubled and self.gate.trouble is None:
@@ -236,8 +285,10 @@ class Engine:
         item.reading.done(item.line)
         self._unsaved = True
 
-    def _reject(self, item: Item, reason: str, outcome: Outcome | None) -> None:
-        if not self._dead_letters.write(item.line, reason, outcome, datetime.now(tz=UTC)):
+    def _reject(self, verdict: _Verdict) -> None:
+        item, now = verdict.item, datetime.now(tz=UTC)
+        if not self._dead_letters.write(item.line, verdict.reason, verdict.outcome, now):
+            self._undecided.append(verdict)  # sending it again would change nothing
             item.reading.postpone(item.line)
             return
         self.counters.rejected += 1
@@ -270,3 +321,5 @@ class Engine:
         self._remove_finished()
         self._save(time.monotonic())
         self.backlog.close()
+        self._undecided.clear()
+        self._suspects.forget()

@@ -47,7 +47,7 @@ class Malformed:
 def parse(line: Line) -> Event | Malformed:
     """Read a line as an event."""
     if line.cut:
-        return Malformed(f"longer than max_event_bytes: {line.end - line.start} bytes")
+        return Malformed(f"longer than any event: {line.end - line.start} bytes")
     try:
         payload = json.loads(line.data.decode())
     except (ValueError, RecursionError) as error:

@@ -10,7 +10,7 @@ from queue import SimpleQueue
 
 from uploader.events import Event
 from uploader.outcome import Answer, Failure, Trouble
-from uploader.transport import TransportFactory
+from uploader.transport import Transport, TransportFactory
 
 _log = logging.getLogger(__name__)
 
@@ -41,18 +41,25 @@ class Lanes:
 
     def submit(self, ticket: int, event: Event) -> None:
         """Send an event when a lane is free."""
-        self._jobs.put((ticket, event))
         if len(self._threads) < self._count:
             name = f"lane-{len(self._threads) + 1}"
             thread = threading.Thread(target=self._drive, name=name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+                self._threads.append(thread)
+            except RuntimeError as error:  # the user may have no more threads
+                if not self._threads:
+                    failure = Failure(Trouble.NETWORK, f"no request can be made: {error}")
+                    self._deliver(Delivered(ticket, failure))
+                    return
+        self._jobs.put((ticket, event))
 
     def _drive(self) -> None:
-        transport = self._connect()
+        transport: Transport | None = None
         while True:
             ticket, event = self._jobs.get()
             try:
+                transport = transport or self._connect()
                 result = transport.send(event.body, event.headers)
             except Exception as error:  # noqa: BLE001 - a ticket without an answer would stop all
                 _log.exception("a request failed in an unexpected way")

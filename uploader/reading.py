@@ -38,38 +38,39 @@ class Reading:
         self._beyond = set(saved.beyond)
         self._under_way: set[int] = set()
         self._again: deque[Line] = deque()
-        self._postponed: list[Line] = []
+        self._undecided: set[int] = set()
         self._at_end = False
         self._unsaved = False
 
     def take(self) -> Line | None:
-        """Return the next line to deal with; None if there is none now. Raises OSError."""
-        line = self._again.popleft() if self._again else next(self._lines, None)
+        """Return the next line that was not taken yet; None at the end. Raises OSError."""
+        line = next(self._lines, None)
         if line is None:
             self._at_end = True
             return None
-        self._position = max(self._position, line.end)
+        self._position = line.end
         self._under_way.add(line.start)
         return line
+
+    def take_again(self) -> Line | None:
+        """Return the line that came back the longest time ago; None if none did."""
+        return self._again.popleft() if self._again else None
 
     def done(self, line: Line) -> None:
         """Note that a line is accepted, or safe among the dead letters."""
         self._under_way.discard(line.start)
+        self._undecided.discard(line.start)
         self._beyond.add(line.start)
         self._unsaved = True
 
     def again(self, line: Line) -> None:
-        """Put a line back to be taken next."""
-        self._again.appendleft(line)
+        """Put a line back, to be taken again behind all others."""
+        self._undecided.discard(line.start)
+        self._again.append(line)
 
     def postpone(self, line: Line) -> None:
-        """Put a line aside until `resume()`."""
-        self._postponed.append(line)
-
-    def resume(self) -> None:
-        """Bring the postponed lines back."""
-        self._again.extend(self._postponed)
-        self._postponed.clear()
+        """Note that a line waits for something else than to be taken."""
+        self._undecided.add(line.start)
 
     @property
     def deleted(self) -> bool:
@@ -82,9 +83,19 @@ class Reading:
         return self._at_end and not self._under_way
 
     @property
+    def at_end(self) -> bool:
+        """Whether every line has been taken once."""
+        return self._at_end
+
+    @property
+    def under_way(self) -> bool:
+        """Whether lines were taken that are not dealt with."""
+        return bool(self._under_way)
+
+    @property
     def stuck(self) -> bool:
-        """Whether every line that is left was put aside until `resume()`."""
-        return self._at_end and len(self._postponed) == len(self._under_way) > 0
+        """Whether every line that is left is postponed."""
+        return self._at_end and len(self._undecided) == len(self._under_way) > 0
 
     def save(self) -> None:
         """Save the progress beside the segment, if there is any. Raises OSError."""

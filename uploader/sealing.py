@@ -28,7 +28,7 @@ def seal_active(segments: list[SegmentFile], *, host: str, now: float) -> int:
     for segment in segments:
         if segment.kind is not paths.Kind.ACTIVE or segment.size == 0:
             continue
-        if paths.host_of(segment.name) != host and now - segment.modified < QUIET_SECONDS:
+        if paths.host_of(segment.name) != host and abs(now - segment.modified) < QUIET_SECONDS:
             continue
         try:
             sealed += _seal(segment.path)

@@ -14,8 +14,6 @@ from uploader.config import UploaderConfig
 from uploader.engine import Engine
 from uploader.outcome import Verdict
 
-# Often enough to be believed, seldom enough to cost nothing.
-_INTERVAL_SECONDS = 30.0
 _BUSY_INTERVAL_SECONDS = 1.0
 
 _log = logging.getLogger(__name__)
@@ -38,7 +36,7 @@ class StatusFile:
         activity, reason, remedy = activity_of(engine)
         elapsed = time.monotonic() - self._written_at
         last = self._last
-        if last is not None and elapsed < _INTERVAL_SECONDS:
+        if last is not None and elapsed < heartbeat.INTERVAL_SECONDS:
             same = (last.activity, last.reason, self._closed_until) == (
                 activity,
                 reason,

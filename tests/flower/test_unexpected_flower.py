@@ -44,6 +44,11 @@ CHANGES = {
     ),
     "create_event with other arguments": ("event_type, event_details):", "payload):"),
     "another transport": ("urllib.request.urlopen", "urllib.request.build_opener().open"),
+    "create_event with a keyword-only argument": (
+        "(event_type, event_details):",
+        "(event_type, event_details, *, sign=True):",
+    ),
+    "event with another argument": ("event_details=None):", "event_details=None, run_id=None):"),
     "event renamed": ("def event(", "def emit("),
     "switch gone": ('FLWR_TELEMETRY_ENABLED = "1"', ""),
     "switch of another type": ('FLWR_TELEMETRY_LOGGING = "0"', "FLWR_TELEMETRY_LOGGING = False"),

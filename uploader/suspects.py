@@ -1,0 +1,74 @@
+"""Events that fail while the endpoint answers others: the trouble is theirs, not the endpoint's.
+
+Without this, an endpoint that stumbles over one event would be taken for one that is down, and
+every other event would wait for it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from uploader import backoff
+from uploader.backlog import Item
+
+
+@dataclass(slots=True)
+class _Record:
+    """How often an event failed, and how many answers the endpoint had given the first time."""
+
+    failures: int
+    answers: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Waiting:
+    until: float
+    item: Item = field(compare=False)
+
+
+class Suspects:
+    """Keeps the record of failures. All times are seconds of the same monotonic clock."""
+
+    def __init__(self, random: Callable[[], float]) -> None:
+        """Spread the waits with `random`, which returns a number in [0, 1)."""
+        self._random = random
+        self._answers = 0
+        self._records: dict[Item, _Record] = {}
+        self._waiting: list[_Waiting] = []
+
+    def answered(self, item: Item) -> None:
+        """Note that the endpoint accepted or rejected an event: it works."""
+        self._answers += 1
+        self._records.pop(item, None)
+
+    def failed(self, item: Item, now: float) -> bool:
+        """Note that an event failed; True if others were answered since it failed first.
+
+        It waits here then, for longer each time, until `due()` returns it.
+        """
+        record = self._records.setdefault(item, _Record(0, self._answers))
+        record.failures += 1
+        if record.answers == self._answers:
+            return False
+        wait = backoff.delay(record.failures, self._random)
+        heapq.heappush(self._waiting, _Waiting(now + wait, item))
+        return True
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next event is to be tried again; None if none waits."""
+        return self._waiting[0].until if self._waiting else None
+
+    def forget(self) -> None:
+        """Forget everything: the segments are closed."""
+        self._records.clear()
+        self._waiting.clear()
+
+    def due(self, now: float) -> list[Item]:
+        """Return, and let go, the events whose wait is over."""
+        over = []
+        while self._waiting and self._waiting[0].until <= now:
+            over.append(heapq.heappop(self._waiting).item)
+        return over
