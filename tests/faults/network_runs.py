@@ -189,12 +189,20 @@ class Daemon:
 
     def wait_until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait until something is true of the status; return the last one, whatever it says."""
+        self._wait(lambda: condition(self.status()))
+        return self.status()
+
+    def wait_for_file(self, path: Path) -> bool:
+        """Wait until a file has something in it; False if it never has."""
+        return self._wait(lambda: path.exists() and path.stat().st_size > 0)
+
+    def _wait(self, condition: Callable[[], bool]) -> bool:
         deadline = time.monotonic() + DEADLINE_SECONDS
-        while True:
-            status = self.status()
-            if condition(status) or time.monotonic() > deadline or self.process.poll() is not None:
-                return status
+        while not condition():
+            if time.monotonic() > deadline or self.process.poll() is not None:
+                return False
             time.sleep(_POLL_SECONDS)
+        return True
 
     def peak_memory(self) -> int:
         """Return the most memory that the process has had, in bytes."""
@@ -237,51 +245,59 @@ def aftermath(place: Place) -> Aftermath:
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a row's run has shown: of the daemon, then of `once` on the same root."""
+class Lasting:
+    """What a daemon shows while a fault lasts."""
 
     status: dict[str, Any]
-    daemon_exit: int
-    after_daemon: Aftermath
-    once_exit: int
-    once_said: str
-    after_once: Aftermath
+    exit_code: int
+    left: Aftermath
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a row's run has shown: `once`, and before it a daemon if the fault keeps the events."""
+
+    daemon: Lasting | None
+    status: dict[str, Any]
+    exit_code: int
+    left: Aftermath
     accepted: list[bytes]
     """What the endpoint has accepted."""
-    log: str
+    said: str
+    """What the processes have written to stderr."""
 
 
 def play(row: Row, directory: Path) -> Seen:
-    """Run the daemon until its status says what the row says, stop it, then run `once`."""
+    """Run `once` and, where the events must stay, before that a daemon until its status says so."""
     place = Place(directory / "telemetry")
     spool = place.open()
     for line in row.events:
         spool.append(line)
-
-    def settled(status: dict[str, Any]) -> bool:
-        if row.left is Left.KEPT:
-            waits = status.get("activity") == row.activity and row.reason in status["reason"]
-            return waits and (row.waits is None or status["next_attempt_at"] is not None)
-        done = status.get("accepted", 0) + status.get("rejected", 0)
-        return bool(done >= len(row.events) and status["activity"] == "idle")
-
     with row.staging(directory) as stage:
         uploader = Uploader(place, stage, row.environ)
-        with uploader.running() as daemon:
-            status = daemon.wait_until(settled)
-            daemon_exit = daemon.stop()
-        after_daemon = aftermath(place)
-        done = uploader.once("--wait", "0")
+        daemon, log = watch_it_wait(uploader, row) if row.left is Left.KEPT else (None, "")
+        done = uploader.once("--wait", "0" if daemon else str(DEADLINE_SECONDS))
         return Seen(
-            status=status,
-            daemon_exit=daemon_exit,
-            after_daemon=after_daemon,
-            once_exit=done.returncode,
-            once_said=done.stderr,
-            after_once=aftermath(place),
+            daemon=daemon,
+            status=json.loads((place.root / "status.json").read_bytes()),
+            exit_code=done.returncode,
+            left=aftermath(place),
             accepted=list(stage.peer.accepted) if stage.peer else [],
-            log=daemon.log.read_text("utf-8"),
+            said=log + done.stderr,
         )
+
+
+def watch_it_wait(uploader: Uploader, row: Row) -> tuple[Lasting, str]:
+    """Run the daemon until its status says what the row says, and stop it."""
+
+    def settled(status: dict[str, Any]) -> bool:
+        waits = status.get("activity") == row.activity and row.reason in status["reason"]
+        return waits and (row.waits is None or status["next_attempt_at"] is not None)
+
+    with uploader.running() as daemon:
+        status = daemon.wait_until(settled)
+        lasting = Lasting(status, daemon.stop(), aftermath(uploader.place))
+        return lasting, daemon.log.read_text("utf-8")
 
 
 class Ahead:
@@ -313,39 +329,45 @@ class Ahead:
 
 def verify(row: Row, seen: Seen) -> None:
     """Compare what a row has shown with what it must show."""
-    expected = {
-        Left.KEPT: Aftermath(list(row.events), [], [], []),
-        Left.REJECTED: Aftermath([], [], seen.after_daemon.letters, []),
-        Left.SENT: Aftermath([], [], [], seen.after_daemon.receipts),
-    }[row.left]
-    _equal("the daemon's exit code", seen.daemon_exit, 0, seen)
-    _equal("what the daemon left", seen.after_daemon, expected, seen)
-    _equal("what `once` left", seen.after_once, expected, seen)
-    _equal("its exit code", seen.once_exit, 75 if row.left is Left.KEPT else 0, seen)
     match row.left:
         case Left.KEPT:
-            _equal("activity", seen.status.get("activity"), row.activity, seen)
-            _contains("reason", seen.status["reason"], row.reason)
-            _contains("remedy", seen.status["remedy"], row.remedy)
-            if row.waits is not None:
-                least, most = row.waits
-                _equal("the wait", least <= _wait(seen.status) <= most, True, seen)
-            _contains("what `once` said", seen.once_said, f"{len(row.events)} events kept")
-            _contains("what `once` said", seen.once_said, row.remedy)
-            _equal("what the endpoint accepted", seen.accepted, [], seen)
+            _verify_kept(row, seen)
         case Left.REJECTED:
-            letters = [json.dumps(letter["event"]).encode() for letter in seen.after_once.letters]
+            letters = [json.dumps(letter["event"]).encode() for letter in seen.left.letters]
             _equal("the dead letters", sorted(letters), sorted(row.events), seen)
-            statuses = {letter["status"] for letter in seen.after_once.letters}
+            statuses = {letter["status"] for letter in seen.left.letters}
             _equal("their status", statuses, {row.status}, seen)
-            _equal("activity", seen.status.get("activity"), "idle", seen)
+            _equal("what is left", seen.left, Aftermath([], [], seen.left.letters, []), seen)
+            _equal("the count", seen.status["rejected"], len(row.events), seen)
+            _equal("the exit code", seen.exit_code, 0, seen)
         case Left.SENT:
             ids = sorted(map(event_id, row.events))
-            _equal("the receipts", sorted(seen.after_once.receipts), ids, seen)
-            _equal("activity", seen.status.get("activity"), "idle", seen)
+            _equal("the receipts", sorted(seen.left.receipts), ids, seen)
+            _equal("what is left", seen.left, Aftermath([], [], [], seen.left.receipts), seen)
+            _equal("the count", seen.status["accepted"], len(row.events), seen)
+            _equal("the exit code", seen.exit_code, 0, seen)
             if row.accepted_once:
                 accepted = sorted(seen.accepted)
                 _equal("what the endpoint accepted", accepted, sorted(row.events), seen)
+
+
+def _verify_kept(row: Row, seen: Seen) -> None:
+    untouched = Aftermath(list(row.events), [], [], [])
+    assert seen.daemon is not None
+    status = seen.daemon.status
+    _equal("activity", status.get("activity"), row.activity, seen)
+    _contains("the reason", status["reason"], row.reason)
+    _contains("the remedy", status["remedy"], row.remedy)
+    if row.waits is not None:
+        least, most = row.waits
+        _equal("the wait is right", least <= _wait(status) <= most, True, seen)
+    _equal("the daemon's exit code", seen.daemon.exit_code, 0, seen)
+    _equal("what the daemon left", seen.daemon.left, untouched, seen)
+    _equal("what is left", seen.left, untouched, seen)
+    _equal("the exit code", seen.exit_code, 75, seen)
+    _contains("what `once` said", seen.said, f"{len(row.events)} events kept")
+    _contains("what `once` said", seen.said, row.remedy)
+    _equal("what the endpoint accepted", seen.accepted, [], seen)
 
 
 def _wait(status: dict[str, Any]) -> float:
@@ -356,8 +378,10 @@ def _wait(status: dict[str, Any]) -> float:
 
 def _equal(what: str, actual: object, expected: object, seen: Seen) -> None:
     if actual != expected:
-        said = f"{seen.status}\n{seen.log[-2000:]}\n{seen.once_said}"
-        raise AssertionError(f"{what}: {actual!r} instead of {expected!r}\n{said}")
+        status = seen.daemon.status if seen.daemon else seen.status
+        raise AssertionError(
+            f"{what}: {actual!r} instead of {expected!r}\n{status}\n{seen.said[-2000:]}"
+        )
 
 
 def _contains(what: str, actual: str, part: str) -> None:

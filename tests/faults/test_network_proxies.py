@@ -269,7 +269,7 @@ def test_a_proxy_leaves_what_it_must(row: Row, ahead: Ahead) -> None:
 
 def secrets_in(seen: Seen) -> list[str]:
     """Return the passwords that the uploader has told, in clear or as proxies are told them."""
-    told = f"{seen.status} {seen.log} {seen.once_said}"
+    told = f"{seen.daemon} {seen.status} {seen.said}"
     logins = [f"{USER}:{word}".encode() for word in (PASSWORD, WRONG_PASSWORD)]
     secrets = [PASSWORD, WRONG_PASSWORD, *(base64.b64encode(login).decode() for login in logins)]
     return [secret for secret in secrets if secret in told]
