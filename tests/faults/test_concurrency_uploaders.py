@@ -62,6 +62,8 @@ def test_a_hundred_writers_lose_nothing(place: Place) -> None:
         for thread in range(THREADS)
         for number in range(EVENTS)
     )
+    with Endpoint() as endpoint:
+        assert drain(place, endpoint).delivered == Counter()
     assert place.lines() == []
 
 

@@ -108,21 +108,6 @@ def test_a_thing_that_is_no_file_skips_nothing(
         assert (progress_of(place) / "precious").read_bytes() == PRECIOUS
 
 
-@survives_each([Fault("data", "a progress file may not be read", THEN)])
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_progress_file_skips_nothing(place: Place) -> None:
-    """It is replaced or deleted with its segment."""
-    seal(place, 1, CONTENT)
-    progress_of(place).write_bytes(PRECIOUS)
-    progress_of(place).chmod(0)
-
-    with Endpoint() as endpoint:
-        drained = drain(place, endpoint)
-
-    assert drained.delivered == Counter(LINES)
-    assert place.names() == ["uploader.lock"]
-
-
 def progress_of(place: Place) -> Path:
     """Return the path of the progress file of the first segment."""
     return place.spool / segment_name(1).replace(".jsonl", ".acked")
