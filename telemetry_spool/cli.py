@@ -12,6 +12,7 @@ import typer
 
 from telemetry_spool import __version__, consent
 from telemetry_spool.consent import Mode
+from telemetry_spool.events import Event, parse
 from telemetry_spool.listing import SegmentFile, list_segments, pending_lines
 from telemetry_spool.overview import as_json, as_text, overview
 from telemetry_spool.segment import Line, event_id
@@ -94,7 +95,7 @@ def list_(
         else:
             typer.echo(
                 f"{row['id'][:_SHORT_ID]}  {plain(row['date']):<32}  {row['state']:<7}  "
-                f"{plain(row['event_type'])}"
+                f"{plain(row['event_type']) or '(no event_type)'}"
             )
 
 
@@ -172,11 +173,10 @@ def _events(config: WriterConfig) -> Iterator[tuple[SegmentFile, Line]]:
 
 
 def _row(segment: SegmentFile, line: Line) -> dict[str, str]:
-    try:
-        event = json.loads(line.data)
-        event_type, date = str(event["event_type"]), str(event["context"]["date"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        event_type, date = "(not an event)", ""
+    event = parse(line)
+    event_type, date = (
+        (event.event_type, event.date) if isinstance(event, Event) else ("(not an event)", "")
+    )
     return {
         "id": event_id(line.data),
         "event_type": event_type,

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from telemetry_spool import heartbeat
 from telemetry_spool.consent import Consent, ConsentReader, Mode
+from telemetry_spool.events import Event, parse
 from telemetry_spool.heartbeat import Activity, Heartbeat
 from telemetry_spool.journal import Journal
 from telemetry_spool.ledger import receipts_journal
 from telemetry_spool.listing import list_segments, pending_lines
 from telemetry_spool.paths import Directories
-from telemetry_spool.segment import Line
 from telemetry_spool.settings import LARGEST_EVENT_BYTES
 from telemetry_spool.text import plain
 
@@ -74,17 +74,11 @@ def _amount(directories: Directories, *, local: bool) -> Amount:
         lines = pending_lines(segment, limit=LARGEST_EVENT_BYTES)
         first = next(lines, None)
         if first is not None:
-            dates.append(_date(first))
+            event = parse(first)
+            dates.append(event.date if isinstance(event, Event) else "")
             events += 1 + sum(1 for _ in lines)
             size += segment.size
     return Amount(events, size, min(filter(None, dates), default=None))
-
-
-def _date(line: Line) -> str:
-    try:
-        return str(json.loads(line.data)["context"]["date"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return ""
 
 
 def _lines(journal: Journal) -> Iterator[bytes]:

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from telemetry_spool import __version__
+from telemetry_spool.events import Event, Malformed, parse
 from telemetry_spool.segment import Line
-from uploader.events import Event, Malformed, parse
+from uploader.headers import headers
 
 FALLBACK = f"flwr-telemetry-spool/{__version__}"
 
@@ -47,7 +48,7 @@ def test_the_headers_are_flowers_and_the_key() -> None:
     """What Flower would have sent, and an id that is the same each time."""
     parsed = event(flower("flwr", "1.41.0"))
 
-    assert parsed.headers == {
+    assert headers(parsed) == {
         "Content-Type": "application/json",
         "User-Agent": "flwr/1.41.0",
         "Idempotency-Key": parsed.id,
@@ -86,7 +87,7 @@ def test_the_headers_are_flowers_and_the_key() -> None:
 )
 def test_the_user_agent_is_the_one_of_the_event(payload: Any, agent: str) -> None:
     """An event of last month is sent as that Flower would have sent it; a hostile one is not."""
-    assert event(payload).user_agent == agent
+    assert headers(event(payload))["User-Agent"] == agent
 
 
 @pytest.mark.parametrize(

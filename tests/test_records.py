@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from telemetry_spool.events import Event
 from telemetry_spool.paths import Directories
 from telemetry_spool.segment import Line, event_id
 from tests.conftest import Place
-from uploader.events import Event
 from uploader.outcome import Outcome, Verdict
 from uploader.records import Receipts, dead_letter, dead_letter_journal
 
@@ -116,7 +116,7 @@ def test_a_dead_letter_says_why_and_when(place: Place) -> None:
 def event(number: int = 0) -> Event:
     """Return an event whose line `json.dumps` would write otherwise."""
     body = f'{{"n":{number}, "u": "ü"}}'.encode()
-    return Event(body, event_id(body), "RUN", "yesterday", "flwr/1.41.0")
+    return Event(body, event_id(body), "RUN", "yesterday", {})
 
 
 def test_a_receipt_names_the_event_and_where_it_went(place: Place) -> None:

@@ -129,13 +129,20 @@ def test_list_can_be_limited(site: Site, limit: str, expected: int) -> None:
 
 def test_list_goes_on_behind_what_is_no_event(site: Site) -> None:
     """It is named for what it is."""
-    bad = [b"RUN", b"[1]", b'{"event_type": 1}', b"\xff\x00", b'{"a": ' * 3000]
+    bad = [b"RUN", b"[1]", b"\xff\x00", b'{"a": ' * 3000]
     site.record([*bad, EVENT])
 
     shown = site.telemetry_spool("list").stdout.splitlines()
 
     assert [row.split(maxsplit=2)[-1] for row in shown[:-1]] == ["(not an event)"] * len(bad)
     assert shown[-1].endswith("CLIENTAPP_ENTER")
+
+
+def test_list_names_an_event_without_a_type(site: Site) -> None:
+    """It would be sent all the same."""
+    site.record([b'{"event_type": 1}'])
+
+    assert site.telemetry_spool("list").stdout.endswith("pending  (no event_type)\n")
 
 
 def test_show_prints_what_is_sent(site: Site) -> None:

@@ -185,7 +185,11 @@ def _stopped_by_signals(engine: Engine) -> Iterator[None]:
     def stop(_number: int, _frame: FrameType | None) -> None:
         engine.mailbox.put(Signal.STOP)  # a SimpleQueue may be used in a signal handler
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {
+        number: signal.signal(number, stop)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup leaves SIGHUP
+    }
     try:
         yield
     finally:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-from uploader.events import Event
+from telemetry_spool.events import Event
+from uploader.headers import headers
 from uploader.outcome import Answer, Failure, Trouble
 from uploader.transport import Transport, TransportFactory
 
@@ -60,7 +61,7 @@ class Lanes:
             ticket, event = self._jobs.get()
             try:
                 transport = transport or self._connect()
-                result = transport.send(event.body, event.headers)
+                result = transport.send(event.body, headers(event))
             except Exception as error:  # noqa: BLE001 - a ticket without an answer would stop all
                 _log.exception("a request failed in an unexpected way")
                 result = Failure(Trouble.NETWORK, f"unexpected: {error!r}")

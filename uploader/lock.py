@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from contextlib import suppress
+from fcntl import LOCK_EX, LOCK_NB, flock, lockf
 from pathlib import Path
 
-from telemetry_spool.appending import try_lock
+_log = logging.getLogger(__name__)
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -33,11 +35,34 @@ class UploaderLock:
 
     def acquire(self) -> bool:
         """Take the lock without waiting; False if another uploader has it."""
-        if not try_lock(self._descriptor):
+        if not self._try_lock():
             return False
         with suppress(OSError):  # for people only: a full disk must not stop the uploader
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, f"{os.getpid()} {os.uname().nodename}\n".encode(), 0)
+        return True
+
+    def _try_lock(self) -> bool:
+        """Lock with `flock`; where the file system has none, with a record lock."""
+        try:
+            flock(self._descriptor, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return self._try_record_lock()
+        return True
+
+    def _try_record_lock(self) -> bool:
+        try:
+            lockf(self._descriptor, LOCK_EX | LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            return False
+        except OSError as error:
+            _log.warning(
+                "%s cannot be locked (%s): see that no second uploader uses this spool",
+                self._path,
+                error.strerror,
+            )
         return True
 
     @property

@@ -10,11 +10,11 @@ from contextlib import suppress
 from datetime import datetime
 
 from telemetry_spool.appending import Unsuitable
+from telemetry_spool.events import Event
 from telemetry_spool.journal import PATIENCE_SECONDS, Journal
 from telemetry_spool.ledger import receipts_journal
 from telemetry_spool.paths import Directories
 from telemetry_spool.segment import Line
-from uploader.events import Event
 from uploader.outcome import Outcome
 
 DEAD_LETTER_BYTES = 64 * 2**20

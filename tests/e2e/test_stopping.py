@@ -15,10 +15,11 @@ NEVER = Answer(delay=3600.0)
 # What a service manager allows at the least; a daemon that hangs is what this finds.
 PATIENCE_SECONDS = GRACE_SECONDS + 10.0
 
-BOTH_SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+# The last is what a terminal sends when it is closed.
+STOPPING_SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 
 
-@BOTH_SIGNALS
+@STOPPING_SIGNALS
 def test_a_stop_while_waiting_for_the_endpoint(
     site: Site, endpoint: Endpoint, number: signal.Signals
 ) -> None:

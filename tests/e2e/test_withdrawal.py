@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from telemetry_spool.consent import Mode, choose
-from telemetry_spool.paths import mode_file
+from telemetry_spool.paths import Kind, kind_of, mode_file
 from tests.e2e.conftest import Site, bodies, lines
 from tests.support.endpoint import CREATED, Answer, Endpoint, Request
 
@@ -64,12 +64,14 @@ def test_no_request_follows_a_no(site: Site, endpoint: Endpoint, mode: Mode) -> 
 
 
 def test_what_was_recorded_in_local_stays_here(site: Site, endpoint: Endpoint) -> None:
-    """A later yes is for what is recorded later."""
+    """A later yes is for what is recorded later: neither a full segment goes nor a new one."""
     private, public = EVENTS[:10], EVENTS[10:]
     decide(Mode.LOCAL)
     with site.daemon() as daemon:
-        site.record(private, local=True)
-        site.place.open(max_segment_bytes=4096).append(EVENTS[0], local=True)
+        small = site.place.open(max_segment_bytes=4096)
+        for event in private:
+            small.append(event, local=True)
+        site.record(private[:1], local=True)
         site.wait_until("paused")
         decide(Mode.ON)
         site.record(public)
@@ -79,7 +81,9 @@ def test_what_was_recorded_in_local_stays_here(site: Site, endpoint: Endpoint) -
 
     assert site.uploader("once").code == 0
     assert bodies(endpoint) == dict.fromkeys(public, 1)
-    assert sorted(site.place.lines()) == sorted([*private, EVENTS[0]])
+    assert sorted(site.place.lines()) == sorted([*private, private[0]])
+    kinds = {kind_of(name) for name in site.place.names() if name != "uploader.lock"}
+    assert kinds == {Kind.ACTIVE_LOCAL, Kind.SEALED_LOCAL}
 
 
 @pytest.mark.parametrize(
