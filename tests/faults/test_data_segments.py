@@ -9,10 +9,12 @@ from dataclasses import dataclass
 import pytest
 
 from tests.conftest import Place
-from tests.faults.data_drain import drain, event, is_event, seal
+from tests.faults.data_drain import dead_letters, drain, event, is_event, seal
 from tests.faults.table import Fault, survives, survives_each
 from tests.support.endpoint import Answer, Endpoint
-from uploader.daemon import Ending
+from uploader import config
+from uploader.daemon import Ending, connector
+from uploader.engine import Engine, Signal
 
 LOCK_ONLY = ["uploader.lock"]
 SEED = 20261122
@@ -83,6 +85,22 @@ def test_a_bad_line_is_set_aside_and_stops_no_other(place: Place, row: Row) -> N
     assert all(drained.reasons)
     assert drained.ending is Ending.DRAINED
     assert place.names() == LOCK_ONLY
+
+
+@survives("data", "a segment has thousands of bad lines", "a stop is answered between two of them")
+def test_a_flood_of_bad_lines_does_not_hold_up_a_stop(place: Place) -> None:
+    """Each of them costs a write to a file."""
+    seal(place, 1, b"no event\n" * 5000)
+    with Endpoint() as endpoint:
+        loaded = config.load({"endpoint": endpoint.url}, place.environ)
+        engine = Engine(loaded, connector(loaded), random.random)
+        engine.mailbox.put(Signal.STOP)
+
+        engine.turn(60)
+        engine.shut_down()
+
+    assert engine.stopping
+    assert len(dead_letters(place)) == 1
 
 
 def expect_each_line_once(place: Place, segments: list[bytes]) -> None:

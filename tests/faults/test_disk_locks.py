@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,10 +20,11 @@ import pytest
 from telemetry_spool.appending import Unsuitable
 from tests.conftest import DEADLINE_SECONDS, Place
 from tests.faults.data_drain import drain, event, seal, segment_name
-from tests.faults.disk_daemon import daemon
 from tests.faults.table import Fault, survives, survives_each
 from tests.support.endpoint import Endpoint
-from uploader.daemon import Ending
+from uploader import config
+from uploader.daemon import Ending, connector
+from uploader.engine import Engine
 
 APPEND_THREE = """
 from telemetry_spool import Spool
@@ -97,22 +100,28 @@ def held_by_a_stopped_process(*paths: Path) -> Iterator[subprocess.Popen[str]]:
     "others write past it and are sent; it follows when it is let go",
 )
 def test_a_stopped_writer_delays_only_its_segment(place: Place) -> None:
-    """And that without waiting for a rescan."""
+    """And that without a ring or a rescan: nobody hears of a lock that is let go."""
     place.open().append(event(1))
 
-    with (
-        Endpoint() as endpoint,
-        held_by_a_stopped_process(place.active()) as holder,
-        daemon(place, endpoint, rescan_interval=3600),
-    ):
-        for number in (2, 3):
-            place.open().append(event(number))
-            assert endpoint.wait_for(number - 1, accepted=True)
-        assert place.active().read_bytes() == event(1) + b"\n"
+    with Endpoint() as endpoint, held_by_a_stopped_process(place.active()) as holder:
+        place.open().append(event(2))
+        loaded = config.load({"endpoint": endpoint.url, "rescan_interval": 3600}, place.environ)
+        engine = Engine(loaded, connector(loaded), random.random)
+        turn_until(engine, accepted=1)
+        assert place.lines() == [event(1)]
         holder.send_signal(signal.SIGCONT)
-        assert endpoint.wait_for(3, accepted=True)
+        turn_until(engine, accepted=2)
+        engine.shut_down()
 
-    assert Counter(request.body for request in endpoint.accepted) == Counter(map(event, (1, 2, 3)))
+    assert [request.body for request in endpoint.requests] == [event(2), event(1)]
+
+
+def turn_until(engine: Engine, *, accepted: int) -> None:
+    """Turn the engine until so many events are accepted and it is idle."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while engine.counters.accepted < accepted or not engine.idle:
+        assert time.monotonic() < deadline
+        engine.turn(0.1)
 
 
 @survives(
