@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 
 import pytest
 
-from tests.faults.network_peer import CREATED, Connection, answer, answering
-from tests.faults.network_runs import Ahead, Left, Row, fault, plain, verify
+from tests.faults.network_peer import CREATED, Connection, Peer, accepting, answer, answering
+from tests.faults.network_runs import Ahead, Left, Row, Stage, fault, plain, verify
 from tests.faults.table import survives_each
 
 KEPT = "the events stay in the spool; the endpoint is tried again"
@@ -67,6 +69,15 @@ def html(status: int) -> bytes:
     return answer(status, PAGE, content_type="text/html; charset=utf-8")
 
 
+@contextmanager
+def redirected(_: Path) -> Iterator[Stage]:
+    """Stage an endpoint that names another one, which would take the events."""
+    with Peer(accepting) as other:
+        script = answering(answer(302, b"", f"Location: {other.url}"))
+        with Peer(script) as peer:
+            yield Stage(peer.url, peer=other)
+
+
 AN_HOUR = timedelta(hours=1)
 NOW = datetime.now(tz=UTC)
 
@@ -79,7 +90,14 @@ ROWS = [
     kept("a captive portal: 200 with text", answer(200, b"OK", content_type="text/plain"), "page"),
     kept("a captive portal: 403 with HTML", html(403), "perhaps a login page"),
     kept("a captive portal: 511", html(511), "HTTP 511"),
-    held(302, "302", answer(302, b"", "Location: https://localhost/elsewhere"), CHECK),
+    Row(
+        fault("302 to an endpoint that would take the events", HELD),
+        redirected,
+        activity="held",
+        reason="HTTP 302: the endpoint has moved to http://127.0.0.1:",
+        remedy=CHECK,
+        waits=NEAR_THE_CAP,
+    ),
     held(301, "301 without Location", answer(301, b"")),
     held(304, "304", b"HTTP/1.1 304 Not Modified\r\n\r\n"),
     rejected(400, "400"),

@@ -39,6 +39,7 @@ from tests.faults.network_runs import (
 from tests.faults.table import survives_each
 
 KEPT = "the events stay in the spool; the endpoint is tried again"
+HELD = "the events stay in the spool; the status names the remedy"
 IN_TIME = "the request ends after the read timeout; the events stay in the spool"
 STATUS_COUNTS = "the status has come, so the events are accepted"
 ONCE = "every event is accepted exactly once"
@@ -127,6 +128,16 @@ def early_refusal(connection: Connection) -> None:
     connection.send(answer(413, b"", "Connection: close"))
     connection.end_of_sending()
     connection.wait_for_the_client()
+
+
+def refusing_and_breaking_off(status: int) -> Script:
+    """Return a script that refuses, and hangs up before it has given all of its reasons."""
+
+    def script(connection: Connection) -> None:
+        connection.read()
+        connection.send(answer(status, b"x" * 1000)[:-500])
+
+    return script
 
 
 def accepted_with(data: bytes) -> Script:
@@ -268,6 +279,19 @@ ROWS = [
         Left.REJECTED,
         status=413,
         events=[event(number, "x" * 60_000) for number in range(2)],
+    ),
+    Row(
+        fault("413, and the answer breaks off", SET_ASIDE),
+        plain(refusing_and_breaking_off(413)),
+        Left.REJECTED,
+        status=413,
+    ),
+    Row(
+        fault("401, and the answer breaks off", HELD),
+        plain(refusing_and_breaking_off(401)),
+        activity="held",
+        reason="HTTP 401",
+        remedy="check the setting `endpoint`",
     ),
     taken("100 Continue before the answer", accepted_with(CONTINUE + answer(201))),
     taken("an answer in chunks", accepted_with(CHUNKS + b"0\r\n\r\n")),
