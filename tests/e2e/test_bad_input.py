@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from telemetry_spool.settings import LARGEST_EVENT_BYTES
 from tests.e2e.conftest import Site, bodies, lines
 from tests.support.endpoint import Endpoint
 
@@ -21,7 +22,7 @@ BAD = {
     "not JSON: maximum recursion": b'{"a": ' * 5000,
     "not JSON: Unterminated": b'{"a": "cut in the mid',
     "not one JSON object": b"[1, 2, 3]",
-    "longer than max_event_bytes": b'{"a": "' + b"x" * 70_000 + b'"}',
+    "longer than any event": b'{"a": "' + b"x" * LARGEST_EVENT_BYTES + b'"}',
 }
 
 SEALED = "20260310T120000Z-{:016x}"

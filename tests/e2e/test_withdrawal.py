@@ -65,7 +65,7 @@ def test_no_request_follows_a_no(site: Site, endpoint: Endpoint, mode: Mode) -> 
 
 def test_what_was_recorded_in_local_stays_here(site: Site, endpoint: Endpoint) -> None:
     """A later yes is for what is recorded later: neither a full segment goes nor a new one."""
-    private, public = EVENTS[:10], EVENTS[10:]
+    private, public = EVENTS[:15], EVENTS[15:]
     decide(Mode.LOCAL)
     with site.daemon() as daemon:
         small = site.place.open(max_segment_bytes=4096)
