@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+SOAK_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # Errors only: where an index is configured in an odd way, pip warns with every line.
@@ -34,7 +35,7 @@ endef
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench clean
+.PHONY: help demo test lint format bench soak clean
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -56,6 +57,9 @@ format: $(VENV_STAMP) ## Format the code and fix what can be fixed
 
 bench: $(VENV_STAMP) ## Measure appending side by side with peers
 	@$(VENV)/bin/python -m benchmarks.append
+
+soak: $(VENV_STAMP) ## A million events through kills and faults (SOAK_ARGS=... is passed on): hours
+	@$(VENV)/bin/python -m tests.faults.soak $(SOAK_ARGS)
 
 clean: ## Remove the environments, caches and build results
 	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache

@@ -180,10 +180,10 @@ def test_dead_letters(crashes: Crashes) -> None:
 )
 def test_tidying_up(crashes: Crashes) -> None:
     """Receipts and dead letters of long ago, and what others left behind when they died."""
-    old, newer = "2001-01-01.jsonl", "2001-01-02.jsonl"
+    old, newer = "2001-01-01.jsonl", "2011-01-01.jsonl"
     leftover = segment_name(1).replace(".jsonl", ".tmp")
     orphan = segment_name(2).replace(".jsonl", ".acked")
-    receipt = {"id": hashlib.sha256(b"").hexdigest(), "sent_at": "2001-01-02T00:00:00+00:00"}
+    receipt = {"id": hashlib.sha256(b"").hexdigest(), "sent_at": "2011-01-01T00:00:00+00:00"}
 
     def prepare(place: Place) -> None:
         place.spool.mkdir(parents=True)

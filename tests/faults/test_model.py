@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from fcntl import LOCK_EX, LOCK_NB, flock
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from hypothesis.stateful import (
 import uploader.engine
 from telemetry_spool import consent, paths
 from telemetry_spool.consent import Mode
+from telemetry_spool.events import Event
 from telemetry_spool.ledger import LossLedger
 from telemetry_spool.paths import Directories
 from telemetry_spool.recorder import Recorder
@@ -42,7 +44,6 @@ from tests.conftest import Place
 from tests.faults.table import survives
 from uploader.config import load
 from uploader.engine import SAVE_SECONDS, Engine
-from uploader.events import Event
 from uploader.housekeeping import tidy
 from uploader.lanes import Delivered
 from uploader.outcome import Answer, Failure, Trouble
@@ -76,8 +77,10 @@ CALLS = (
     "scandir",
 )
 
+PAUSES = st.sampled_from([0.1, SAVE_SECONDS, 30.0, 1000.0])
+
 PROFILE = settings(
-    max_examples=int(os.environ.get("MODEL_EXAMPLES", "300")),
+    max_examples=int(os.environ.get("MODEL_EXAMPLES", "500")),
     stateful_step_count=40,
     derandomize="MODEL_EXAMPLES" not in os.environ,
     deadline=None,
@@ -189,6 +192,8 @@ class Histories(RuleBasedStateMachine):
         """In a segment whose bytes were changed: its progress may be void."""
         self.taken: set[bytes] = set()
         """Taken away or made unreadable while it was not dealt with."""
+        self.held: tuple[Path, int] | None = None
+        """A sealed segment that another process has locked, and its descriptor."""
         self.lost = 0
         self.uncounted = 0
         """Losses in the ledger at least, and how many more there may be."""
@@ -227,7 +232,7 @@ class Histories(RuleBasedStateMachine):
 
     # What writers do
 
-    @rule(padding=st.integers(0, 250), events=st.integers(1, 3))
+    @rule(padding=st.integers(0, 250), events=st.integers(1, 8))
     def record(self, padding: int, events: int) -> None:
         """Record events as the mode allows."""
         for _ in range(events):
@@ -254,6 +259,27 @@ class Histories(RuleBasedStateMachine):
             self.lost += self._evicted(before)
         self.recorder = self._new_recorder()
         self.engine.ring()
+
+    @rule(padding=st.integers(0, 250))
+    def record_late(self, padding: int) -> None:
+        """Record an event; between open and lock an uploader seals, sends and deletes all."""
+        before = self._pending()
+        line = self._event(padding)
+        real, pending = os.open, [str(self.place.active())]
+
+        def opening(path: Any, *arguments: Any, **keywords: Any) -> int:
+            descriptor = real(path, *arguments, **keywords)
+            if path in pending:
+                pending.clear()
+                self._deliver_all()
+                before.clear()
+                before.update(self._pending())
+            return descriptor
+
+        with patch.object(os, "open", opening):
+            self.recorder.record(line, self.mode)
+        self._note(line)
+        self.lost += self._evicted(before)
 
     @rule()
     def record_too_large(self) -> None:
@@ -285,6 +311,7 @@ class Histories(RuleBasedStateMachine):
             if name[:8].isdigit() and not now.get(name)
             for line in lines
         ]
+        assert not {event.body for _, event in self.lanes.requests} & set(gone)
         self._take_away(set(gone))
         return len(gone)
 
@@ -330,6 +357,24 @@ class Histories(RuleBasedStateMachine):
         self.engine.mailbox.put(Delivered(ticket, answer))
         self.engine.wait(0)
 
+    @rule(answers=st.lists(st.integers(0, 2), min_size=1, max_size=6), seconds=PAUSES)
+    def deliver(self, answers: list[int], seconds: float) -> None:
+        """Let the uploader work for a while with an endpoint that works, in any order."""
+        for index in answers:
+            self.work()
+            self.let_time_pass(seconds)
+            if self.lanes.requests:
+                self._answer(index % len(self.lanes.requests), CREATED)
+        self.work()
+
+    def _deliver_all(self) -> None:
+        for _ in range(10):
+            while self.lanes.requests:
+                self._answer(0, CREATED)
+            self.engine.ring()
+            self.engine.turn(0)
+            self.clock.now += 31.0
+
     @rule(accepted=st.booleans())
     def die(self, accepted: bool) -> None:
         """Kill the uploader; the endpoint may have accepted what is under way."""
@@ -360,7 +405,7 @@ class Histories(RuleBasedStateMachine):
 
     # What time and people do
 
-    @rule(seconds=st.sampled_from([0.1, SAVE_SECONDS, 30.0, 1000.0]))
+    @rule(seconds=PAUSES)
     def let_time_pass(self, seconds: float) -> None:
         """Let backoff, rescan and save become due."""
         self.clock.now += seconds
@@ -371,11 +416,36 @@ class Histories(RuleBasedStateMachine):
         consent.choose(self.mode_file, mode)
         self.mode = mode
 
+    @precondition(lambda self: self._sealed() and not self.held)
+    @rule(index=st.integers(0, 9))
+    def hold(self, index: int) -> None:
+        """Let another process lock a sealed segment, and be stopped; not if somebody else has."""
+        segment = self._choose_sealed(index)
+        if segment.stat().st_size == 0:
+            return
+        descriptor = os.open(segment, os.O_RDWR)
+        try:
+            flock(descriptor, LOCK_EX | LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+        else:
+            self.held = (segment, descriptor)
+
+    @precondition(lambda self: self.held)
+    @rule()
+    def release(self) -> None:
+        """Let that process end."""
+        assert self.held
+        os.close(self.held[1])
+        self.held = None
+
     @precondition(lambda self: self._sealed())
     @rule(index=st.integers(0, 9))
     def delete(self, index: int) -> None:
         """Delete a sealed segment by hand."""
         segment = self._choose_sealed(index)
+        if self.held and self.held[0] == segment:
+            return
         lines = set(_lines(segment))
         segment.unlink()
         self._take_away(lines)
@@ -430,6 +500,14 @@ class Histories(RuleBasedStateMachine):
         assert self.local <= lines
 
     @invariant()
+    def what_somebody_holds_stays(self) -> None:
+        """A segment that is locked is deleted by nobody else."""
+        if self.held:
+            segment, descriptor = self.held
+            assert segment.exists()
+            assert os.fstat(descriptor).st_size > 0
+
+    @invariant()
     def losses_are_counted(self) -> None:
         """The ledger has what was lost, but for what the dead were about to write."""
         counted = sum(record.get("lost", 0) for record in self.place.ledger())
@@ -445,16 +523,14 @@ class Histories(RuleBasedStateMachine):
 
     def _drain(self) -> None:
         """Let the endpoint work and everything be sent."""
+        if self.held:
+            self.release()
         self.choose(Mode.ON)
         self.clock.now += 2000.0
-        for _ in range(500):
-            while self.lanes.requests:
-                self._answer(0, CREATED)
-            self.engine.ring()
-            self.engine.turn(0)
+        for _ in range(50):
+            self._deliver_all()
             if not self.lanes.requests and self.engine.idle:
                 break
-            self.clock.now += 31.0
         self.engine.shut_down()
         tidy(self.directories, LossLedger(self.directories))
         assert self.owed == set()
