@@ -263,6 +263,19 @@ def test_no_proxy_is_heeded(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch)
     assert answer_to(endpoint.url).status == 201
 
 
+def test_a_direct_transport_passes_every_proxy_by(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What may be in the clear because it stays on this machine must stay on it."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{unused_port()}")
+
+    answer = RequestsTransport(endpoint.url, 20.0, 20.0, direct=True).send(b"{}", {})
+
+    assert isinstance(answer, Answer)
+    assert answer.status == 201
+
+
 def test_a_proxy_that_wants_credentials_is_known_by_its_407(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

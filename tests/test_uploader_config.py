@@ -53,6 +53,7 @@ def test_defaults_are_complete() -> None:
         directories=paths.Directories(root, root / "spool"),
         mode_file=paths.mode_file(),
         endpoint="https://telemetry.flower.ai/api/v1/event",
+        direct=False,
         concurrency=4,
         connect_timeout=10.0,
         read_timeout=60.0,
@@ -312,3 +313,22 @@ def test_names_are_the_same_everywhere() -> None:
         ("FLWR_TELEMETRY_CONCURRENCY", "--concurrency"),
     ]
     assert len({setting.variable for setting in ALL_SETTINGS}) == len(ALL_SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "allow_insecure", "direct"),
+    [
+        ("http://127.0.0.1:8787/", False, True),
+        ("http://localhost:8787/", False, True),
+        ("http://127.0.0.1:8787/", True, False),
+        ("https://127.0.0.1:8787/", False, False),
+        ("https://telemetry.example.org/", False, False),
+    ],
+)
+def test_only_what_must_stay_on_this_machine_passes_proxies_by(
+    endpoint: str, allow_insecure: bool, direct: bool
+) -> None:
+    """Plain http is allowed to loopback because nobody is in between: a proxy would be."""
+    loaded = load({"endpoint": endpoint, "allow_insecure": allow_insecure}, {})
+
+    assert loaded.direct is direct

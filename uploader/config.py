@@ -115,11 +115,15 @@ FLAG_SETTINGS = (*UPLOADER_SETTINGS, DIR, SPOOL_DIR)
 
 @dataclass(frozen=True, slots=True)
 class UploaderConfig:
-    """What the uploader works with. Times are in seconds."""
+    """What the uploader works with. Times are in seconds.
+
+    `direct` forbids a proxy: the endpoint may be plain http only because it is on this machine.
+    """
 
     directories: paths.Directories
     mode_file: Path | None
     endpoint: str
+    direct: bool
     concurrency: int
     connect_timeout: float
     read_timeout: float
@@ -155,7 +159,8 @@ def build(resolved: Mapping[str, Resolved]) -> UploaderConfig:
         return resolved[setting.name].value
 
     endpoint = value(ENDPOINT)
-    if not value(ALLOW_INSECURE) and not _is_safe(endpoint):
+    in_the_clear = urlsplit(endpoint).scheme == "http" and not value(ALLOW_INSECURE)
+    if in_the_clear and not _is_loopback(endpoint):
         raise SettingError(
             f"endpoint = {endpoint!r} ({resolved['endpoint'].origin}): events would cross the "
             "network in the clear; use https, or set allow_insecure = true"
@@ -167,6 +172,7 @@ def build(resolved: Mapping[str, Resolved]) -> UploaderConfig:
         directories=paths.Directories(root, value(SPOOL_DIR) or root / "spool"),
         mode_file=paths.mode_file(),
         endpoint=endpoint,
+        direct=in_the_clear,
         concurrency=value(CONCURRENCY),
         connect_timeout=value(CONNECT_TIMEOUT),
         read_timeout=value(READ_TIMEOUT),
@@ -175,11 +181,11 @@ def build(resolved: Mapping[str, Resolved]) -> UploaderConfig:
     )
 
 
-def _is_safe(endpoint: str) -> bool:
-    parts = urlsplit(endpoint)
-    if parts.scheme == "https" or parts.hostname == "localhost":
+def _is_loopback(endpoint: str) -> bool:
+    host = urlsplit(endpoint).hostname or ""
+    if host == "localhost":
         return True
     try:
-        return ip_address(parts.hostname or "").is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
         return False

@@ -50,7 +50,9 @@ def connector(config: UploaderConfig) -> TransportFactory:
     """Return what makes a transport for each lane."""
 
     def connect() -> RequestsTransport:
-        return RequestsTransport(config.endpoint, config.connect_timeout, config.read_timeout)
+        return RequestsTransport(
+            config.endpoint, config.connect_timeout, config.read_timeout, direct=config.direct
+        )
 
     return connect
 

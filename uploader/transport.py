@@ -51,10 +51,13 @@ class RequestsTransport:
     and no credentials are taken from `.netrc`: nothing goes out that the user has not seen.
     """
 
-    def __init__(self, endpoint: str, connect_timeout: float, read_timeout: float) -> None:
-        """Send to `endpoint`; the timeouts are in seconds."""
+    def __init__(
+        self, endpoint: str, connect_timeout: float, read_timeout: float, *, direct: bool = False
+    ) -> None:
+        """Send to `endpoint`, past any proxy if `direct`; the timeouts are in seconds."""
         self._endpoint = endpoint
         self._timeouts = (connect_timeout, read_timeout)
+        self._proxies = {"no_proxy": "*"} if direct else None
         self._session = _Session()
         self._session.headers.clear()
         self._session.auth = _no_credentials
@@ -70,6 +73,7 @@ class RequestsTransport:
                 data=body,
                 headers={"Accept-Encoding": "identity", **headers},
                 timeout=self._timeouts,
+                proxies=self._proxies,
                 allow_redirects=False,
                 stream=True,
             )

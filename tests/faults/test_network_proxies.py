@@ -73,13 +73,14 @@ def _wait_for_listener(port: int) -> None:
 
 
 def variables(proxy: str, directory: Path, **others: str) -> dict[str, str]:
-    """Return the variables that make `proxy` the way to everything."""
+    """Return the variables that make `proxy` the way to everything, plain http here included."""
     bundle = directory / "ca.pem"
     AUTHORITY.cert_pem.write_to_path(str(bundle))
     return {
         "HTTP_PROXY": proxy,
         "HTTPS_PROXY": proxy,
         "http_proxy": proxy,
+        "FLWR_TELEMETRY_ALLOW_INSECURE": "true",
         "REQUESTS_CA_BUNDLE": str(bundle),
         **others,
     }
