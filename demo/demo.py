@@ -28,7 +28,10 @@ EXPECTED = {
 
 _SIMULATION = Path(__file__).with_name("simulation.py")
 _DATABASE = "collected.sqlite3"
-_PATCHED = "from flwr.supercore import telemetry as t; print(hasattr(t, '__telemetry_spool__'))"
+_PATCHED = (
+    "from flwr.supercore import telemetry; from telemetry_spool.flower import is_spooled; "
+    "print(is_spooled(telemetry))"
+)
 
 # Each takes a second or less; a busy machine may need more.
 _LISTEN_SECONDS = 60.0

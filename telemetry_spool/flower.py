@@ -58,7 +58,7 @@ def patch_quietly(module: ModuleType) -> None:
     leave the machine by this way either, so Flower's own switch is turned off.
     """
     try:
-        if hasattr(getattr(module, "event", None), _MARK):
+        if is_spooled(module):
             return
         problem = misfit(module)
         recorder = default_recorder()
@@ -71,6 +71,11 @@ def patch_quietly(module: ModuleType) -> None:
     if not may_send and hasattr(module, _SWITCH):
         setattr(module, _SWITCH, "0")
     warn(f"{module.__name__} is not spooled: {problem}")
+
+
+def is_spooled(module: ModuleType) -> bool:
+    """Tell whether this telemetry module appends to the spool."""
+    return hasattr(getattr(module, "event", None), _MARK)
 
 
 def misfit(module: ModuleType) -> str | None:

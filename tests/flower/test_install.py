@@ -127,7 +127,7 @@ def test_flower_is_patched_unless_the_variable_forbids_it(
     home = new_home(version.environment)
     look = (
         f"import sys, {version.module}; module = sys.modules['{version.module}'];"
-        "print(hasattr(module, '__telemetry_spool__'), type(module.urllib).__name__,"
+        "print(hasattr(module.event, '__telemetry_spool__'), type(module.urllib).__name__,"
         " module.event.__code__.co_filename == module.create_event.__code__.co_filename,"
         " 'telemetry_spool' in sys.modules)"
     )

@@ -61,7 +61,7 @@ import inspect, pathlib, sys, types
 from flwr.supercore import telemetry
 def shape(names):
     return {name: getattr(inspect.unwrap(value), "__code__", value) for name, value in names.items()
-            if not name.startswith("__") or name == "__telemetry_spool__"}
+            if not name.startswith("__")}
 by_hand = types.ModuleType(telemetry.__name__)
 source = pathlib.Path(telemetry.__file__).read_text()
 exec(compile(source, telemetry.__file__, "exec"), vars(by_hand))
