@@ -45,8 +45,12 @@ def main() -> None:
 
 
 def _fail(message: str) -> NoReturn:
-    sys.stderr.write(f"telemetry-spool: {message}\n")
+    _complain(message)
     sys.exit(1)
+
+
+def _complain(message: str) -> None:
+    sys.stderr.write(f"telemetry-spool: {message}\n")
 
 
 def _version(wanted: bool) -> None:
@@ -168,8 +172,11 @@ def off() -> None:
 
 def _events(config: WriterConfig) -> Iterator[tuple[SegmentFile, Line]]:
     for segment in list_segments(str(config.directories.spool)):
-        for line in pending_lines(segment, limit=LARGEST_EVENT_BYTES):
-            yield segment, line
+        try:
+            for line in pending_lines(segment, limit=LARGEST_EVENT_BYTES):
+                yield segment, line
+        except OSError as error:
+            _complain(f"{segment.path} cannot be read: {error.strerror}")
 
 
 def _row(segment: SegmentFile, line: Line) -> dict[str, str]:

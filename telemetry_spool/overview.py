@@ -52,12 +52,13 @@ def overview(
 ) -> Overview:
     """Look at everything. Raises OSError if a directory of the spool cannot be read."""
     last = heartbeat.read(directories.status)
+    found = list(problems)
     return Overview(
         directories=directories,
         consent=ConsentReader(mode_file).now(),
-        problems=problems,
-        pending=_amount(directories, local=False),
-        local=_amount(directories, local=True),
+        pending=_amount(directories, found, local=False),
+        local=_amount(directories, found, local=True),
+        problems=tuple(found),
         rejected=sum(1 for _ in _lines(Journal(directories.rejected, 0, 0))),
         lost=sum(_lost(line) for line in _lines(receipts_journal(directories))),
         uploader=last,
@@ -65,19 +66,23 @@ def overview(
     )
 
 
-def _amount(directories: Directories, *, local: bool) -> Amount:
+def _amount(directories: Directories, problems: list[str], *, local: bool) -> Amount:
+    """Count what can be read; what cannot be becomes a problem."""
     events = size = 0
     dates = []
     for segment in list_segments(str(directories.spool)):
         if segment.kind.local is not local:
             continue
-        lines = pending_lines(segment, limit=LARGEST_EVENT_BYTES)
-        first = next(lines, None)
-        if first is not None:
-            event = parse(first)
-            dates.append(event.date if isinstance(event, Event) else "")
-            events += 1 + sum(1 for _ in lines)
-            size += segment.size
+        try:
+            lines = pending_lines(segment, limit=LARGEST_EVENT_BYTES)
+            first = next(lines, None)
+            if first is not None:
+                event = parse(first)
+                dates.append(event.date if isinstance(event, Event) else "")
+                events += 1 + sum(1 for _ in lines)
+                size += segment.size
+        except OSError as error:
+            problems.append(f"{segment.path} cannot be read: {error.strerror}")
     return Amount(events, size, min(filter(None, dates), default=None))
 
 
@@ -100,7 +105,7 @@ def advice(state: Overview) -> str:
     """Return one line on what to do about what is wrong; empty if nothing is."""
     last = state.uploader
     if state.problems:
-        return f"mend the settings: {state.problems[0]}"
+        return f"mend this: {state.problems[0]}"
     if state.consent.mode is not Mode.ON:
         return ""
     if last is not None and state.alive is not False and last.activity == Activity.HELD:

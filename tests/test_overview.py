@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry_spool import heartbeat
+from telemetry_spool import heartbeat, listing
 from telemetry_spool.consent import Mode, choose
 from telemetry_spool.heartbeat import Activity, Heartbeat
 from telemetry_spool.ledger import LossLedger
@@ -253,7 +253,7 @@ def test_a_wrong_setting_is_the_first_advice(place: Place) -> None:
     state = look(place, problems=("config.toml: fsync = 7: must be true or false",))
 
     assert rows(state)["problem"] == "config.toml: fsync = 7: must be true or false"
-    assert advice(state) == "mend the settings: config.toml: fsync = 7: must be true or false"
+    assert advice(state) == "mend this: config.toml: fsync = 7: must be true or false"
 
 
 def test_json_has_what_the_text_has(place: Place) -> None:
@@ -285,3 +285,25 @@ def test_json_of_nothing_has_the_same_names(place: Place) -> None:
 
     assert content["uploader"] is None
     assert content["pending"] == {"events": 0, "bytes": 0, "oldest": None}
+
+
+def test_a_segment_that_cannot_be_read_hides_no_other(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that another user has left behind, for example."""
+    put(place, f"{STEM}.jsonl", b"{}\n")
+    put(place, "host.1.active.jsonl", b"{}\n{}\n")
+    open_segment = listing.open_segment
+
+    def refuse(path: str, **how: bool) -> int:
+        if path.endswith(f"{STEM}.jsonl"):
+            raise PermissionError(13, "Permission denied", path)
+        return open_segment(path, **how)
+
+    monkeypatch.setattr(listing, "open_segment", refuse)
+
+    state = look(place)
+
+    assert state.pending.events == 2
+    assert state.problems == (f"{place.spool / STEM}.jsonl cannot be read: Permission denied",)
+    assert advice(state) == f"mend this: {state.problems[0]}"
