@@ -240,8 +240,7 @@ class Histories(RuleBasedStateMachine):
             line = self._event(padding)
             assert self.recorder.consent().mode is self.mode
             assert self.recorder.record(line, self.mode) is (self.mode is not Mode.OFF)
-            self._note(line)
-            self.lost += self._evicted(before)
+            self.lost += self._evicted(before + self._note(line))
         self.engine.ring()
 
     @rule(padding=st.integers(0, 250), countdown=st.integers(1, 40))
@@ -255,8 +254,7 @@ class Histories(RuleBasedStateMachine):
             death.bury()
             self.uncounted += self._evicted(before)
         else:
-            self._note(line)
-            self.lost += self._evicted(before)
+            self.lost += self._evicted(before + self._note(line))
         self.recorder = self._new_recorder()
         self.engine.ring()
 
@@ -278,8 +276,7 @@ class Histories(RuleBasedStateMachine):
 
         with patch.object(os, "open", opening):
             self.recorder.record(line, self.mode)
-        self._note(line)
-        self.lost += self._evicted(before)
+        self.lost += self._evicted(before + self._note(line))
 
     @rule()
     def record_too_large(self) -> None:
@@ -296,24 +293,19 @@ class Histories(RuleBasedStateMachine):
             self.possible.add(line)
         return line
 
-    def _note(self, line: bytes) -> None:
-        if self.mode is Mode.ON:
-            self.owed.add(line)
-        elif self.mode is Mode.LOCAL:
-            self.local.add(line)
+    def _note(self, line: bytes) -> Counter[bytes]:
+        """Note that an event was recorded, if it was; return what there is to deliver or keep."""
+        if self.mode is Mode.OFF:
+            return Counter()
+        (self.owed if self.mode is Mode.ON else self.local).add(line)
+        return Counter([line])
 
-    def _evicted(self, before: dict[str, list[bytes]]) -> int:
-        """Return how many lines the quota has taken away since there were these, by segment."""
-        now = self._segments()
-        gone = [
-            line
-            for name, lines in before.items()
-            if name[:8].isdigit() and not now.get(name)
-            for line in lines
-        ]
+    def _evicted(self, before: Counter[bytes]) -> int:
+        """Return how many lines the quota has taken away since these were pending."""
+        gone = before - self._pending()
         assert not {event.body for _, event in self.lanes.requests} & set(gone)
         self._take_away(set(gone))
-        return len(gone)
+        return gone.total()
 
     # What the uploader does
 
@@ -385,7 +377,7 @@ class Histories(RuleBasedStateMachine):
 
     def _restart(self) -> None:
         self.engine.backlog.close()
-        self.may_come_again.update(*self._pending().values())
+        self.may_come_again.update(self._pending())
         self.engine, self.lanes = self._new_engine()
 
     @rule()
@@ -395,7 +387,7 @@ class Histories(RuleBasedStateMachine):
             self._answer(0, CREATED)
         self.engine.shut_down()
         dealt_with = {*self.accepted, *self.rejected} - self.may_come_again - self.corrupt
-        assert not dealt_with & self._all(self._pending())
+        assert not dealt_with & set(self._pending())
         self.engine, self.lanes = self._new_engine()
 
     @rule()
@@ -495,7 +487,7 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def what_is_owed_is_in_the_spool(self) -> None:
         """Every event that was recorded stays until it is dealt with."""
-        lines = self._all(self._segments())
+        lines = self._present()
         assert self.owed <= lines
         assert self.local <= lines
 
@@ -519,7 +511,7 @@ class Histories(RuleBasedStateMachine):
             line for line, when in self.accepted.items() if self.clock.now - when >= SAVE_SECONDS
         }
         excused = self.may_come_again | self.corrupt
-        assert not (due - excused) & self._all(self._pending())
+        assert not (due - excused) & set(self._pending())
 
     def _drain(self) -> None:
         """Let the endpoint work and everything be sent."""
@@ -544,7 +536,7 @@ class Histories(RuleBasedStateMachine):
                 assert (self.place.spool / name).stat().st_size == 0  # its writer died too early
             else:
                 assert (kind and kind.local) or paths.is_temporary(name), name
-        assert self.local <= self._all(self._segments())
+        assert self.local <= self._present()
 
     def _check_records(self) -> None:
         receipts = {record["id"] for record in self.place.ledger() if "id" in record}
@@ -560,10 +552,6 @@ class Histories(RuleBasedStateMachine):
 
     # What is in the spool, read without the help of the code under test
 
-    @staticmethod
-    def _all(segments: dict[str, list[bytes]]) -> set[bytes]:
-        return {line for lines in segments.values() for line in lines}
-
     def _sealed(self) -> list[Path]:
         return [path for path in self.place.sealed() if path.suffix == ".jsonl"]
 
@@ -571,20 +559,23 @@ class Histories(RuleBasedStateMachine):
         sealed = self._sealed()
         return sealed[index % len(sealed)]
 
-    def _segments(self) -> dict[str, list[bytes]]:
+    def _present(self) -> set[bytes]:
+        """Return every line in the spool."""
         return {
-            name: _lines(self.place.spool / name)
+            line
             for name in self.place.names()
             if name.endswith(".jsonl")
+            for line in _lines(self.place.spool / name)
         }
 
-    def _pending(self) -> dict[str, list[bytes]]:
-        """Return the lines of each segment that its progress file does not cover."""
-        return {
-            name: _unsaved(self.place.spool / name)
+    def _pending(self) -> Counter[bytes]:
+        """Return the lines of all segments that no progress file covers."""
+        return Counter(
+            line
             for name in self.place.names()
             if name.endswith(".jsonl")
-        }
+            for line in _unsaved(self.place.spool / name)
+        )
 
 
 def _lines(segment: Path) -> list[bytes]:
