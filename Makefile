@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# Tests mostly wait for processes they have started; a file's tests share what is slow to make.
+PARALLEL ?= -n 3 --dist loadfile
 SOAK_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
@@ -44,7 +46,7 @@ demo: $(DEMO_STAMP) ## Three real Flower simulations offline, then the uploader
 	@$(DEMO_VENV)/bin/python -m demo.demo
 
 test: lint ## Check style and types, then run the tests (PYTEST_ARGS=... is passed on)
-	@$(VENV)/bin/python -m pytest $(PYTEST_ARGS)
+	@$(VENV)/bin/python -m pytest $(PARALLEL) $(PYTEST_ARGS)
 
 lint: $(VENV_STAMP) ## Check style and types
 	@$(VENV)/bin/python -m ruff check
