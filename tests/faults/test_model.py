@@ -80,7 +80,7 @@ CALLS = (
 PAUSES = st.sampled_from([0.1, SAVE_SECONDS, 30.0, 1000.0])
 
 PROFILE = settings(
-    max_examples=int(os.environ.get("MODEL_EXAMPLES", "500")),
+    max_examples=int(os.environ.get("MODEL_EXAMPLES", "400")),
     stateful_step_count=40,
     derandomize="MODEL_EXAMPLES" not in os.environ,
     deadline=None,

@@ -13,7 +13,7 @@ from tests.faults.table import survives
 )
 def test_everything_arrives_through_kills_and_faults() -> None:
     """Only an event that was being recorded when its writer was killed may arrive or not."""
-    soak = run(Soak(events=5000, writers=16, seed=3, kill_every=250, ahead=1000))
+    soak = run(Soak(events=3200, writers=16, seed=3, kill_every=160, ahead=640))
 
     print(soak.figures())  # noqa: T201 - shown when it fails
     assert soak.problems == []
