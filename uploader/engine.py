@@ -137,11 +137,6 @@ class Engine:
         """When an event that waits by itself is tried again; None if there is none."""
         return self._suspects.next_due
 
-    def turn(self, longest: float) -> None:
-        """Send what may be sent, then wait at most `longest` seconds for something to happen."""
-        patience = self.work()
-        self.wait(min(longest, patience))
-
     def work(self) -> float:
         """Send what may be sent; return the seconds until there is more to do without a message."""
         now = time.monotonic()

@@ -96,7 +96,7 @@ def test_a_flood_of_bad_lines_does_not_hold_up_a_stop(place: Place) -> None:
         engine = Engine(loaded, connector(loaded), random.random)
         engine.mailbox.put(Signal.STOP)
 
-        engine.turn(60)
+        engine.wait(min(60.0, engine.work()))
         engine.shut_down()
 
     assert engine.stopping

@@ -121,7 +121,7 @@ def turn_until(engine: Engine, *, accepted: int) -> None:
     deadline = time.monotonic() + DEADLINE_SECONDS
     while engine.counters.accepted < accepted or not engine.idle:
         assert time.monotonic() < deadline
-        engine.turn(0.1)
+        engine.wait(min(0.1, engine.work()))
 
 
 @survives(

@@ -312,14 +312,16 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def work(self) -> None:
         """Let the uploader do what it would do now."""
-        self.engine.turn(0)
+        self.engine.work()
+        self.engine.wait(0)
         self._check_saved()
 
     @rule(countdown=st.integers(1, 60))
     def work_and_die(self, countdown: int) -> None:
         """Let the uploader die at a system call."""
         with dying(countdown) as death:
-            self.engine.turn(0)
+            self.engine.work()
+            self.engine.wait(0)
         if death.happened:
             self._restart()
             death.bury()
@@ -364,7 +366,8 @@ class Histories(RuleBasedStateMachine):
             while self.lanes.requests:
                 self._answer(0, CREATED)
             self.engine.ring()
-            self.engine.turn(0)
+            self.engine.work()
+            self.engine.wait(0)
             self.clock.now += 31.0
 
     @rule(accepted=st.booleans())
