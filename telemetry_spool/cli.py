@@ -10,25 +10,24 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from telemetry_spool import __version__, consent
+from telemetry_spool import consent
+from telemetry_spool.command import new_command
 from telemetry_spool.consent import Mode
 from telemetry_spool.events import Event, parse
 from telemetry_spool.listing import SegmentFile, list_segments, pending_lines
 from telemetry_spool.overview import as_json, as_text, overview
 from telemetry_spool.segment import Line, event_id
 from telemetry_spool.settings import LARGEST_EVENT_BYTES, WriterConfig, writer_config
-from telemetry_spool.text import plain, print_any_character
+from telemetry_spool.text import counted, plain, print_any_character
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 _SHORT_ID = 12
 
-app = typer.Typer(
-    help="See what Flower's telemetry records on this machine, and decide about it. "
+app = new_command(
+    "telemetry-spool",
+    "See what Flower's telemetry records on this machine, and decide about it. "
     "This command never touches the network.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
 )
 
 
@@ -51,22 +50,6 @@ def _fail(message: str) -> NoReturn:
 
 def _complain(message: str) -> None:
     sys.stderr.write(f"telemetry-spool: {message}\n")
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"telemetry-spool {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool,
-        typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show version."),
-    ] = False,
-) -> None:
-    pass
 
 
 @app.command()
@@ -167,7 +150,7 @@ def off() -> None:
     state = overview(config.directories, config.mode_file)
     kept = state.pending.events + state.local.events
     if kept:
-        typer.echo(f"{kept} events recorded before are still in {config.directories.spool}.")
+        typer.echo(f"Recorded before and still in {config.directories.spool}: {counted(kept)}.")
 
 
 def _events(config: WriterConfig) -> Iterator[tuple[SegmentFile, Line]]:

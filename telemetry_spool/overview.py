@@ -16,7 +16,7 @@ from telemetry_spool.ledger import receipts_journal
 from telemetry_spool.listing import list_segments, pending_lines
 from telemetry_spool.paths import Directories
 from telemetry_spool.settings import LARGEST_EVENT_BYTES
-from telemetry_spool.text import plain
+from telemetry_spool.text import counted, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +167,9 @@ def as_text(state: Overview) -> str:
     if state.local.events:
         rows.append(("local", f"{_amount_as_text(state.local)}; never uploaded by itself"))
     if state.rejected:
-        rows.append(("rejected", f"{_count(state.rejected)} in {state.directories.rejected}"))
+        rows.append(("rejected", f"{counted(state.rejected)} in {state.directories.rejected}"))
     if state.lost:
-        rows.append(("lost", f"{_count(state.lost)}; why: {state.directories.receipts}"))
+        rows.append(("lost", f"{counted(state.lost)}; why: {state.directories.receipts}"))
     rows.extend(_uploader_as_text(state))
     rows.extend(("problem", problem) for problem in state.problems)
     if hint := advice(state):
@@ -190,7 +190,7 @@ def _uploader_as_text(state: Overview) -> list[tuple[str, str]]:
     if last.next_attempt_at:
         rows.append(("next try", last.next_attempt_at))
     if last.last_accepted_at:
-        rows.append(("last sent", f"{last.last_accepted_at}, {_count(last.accepted)} since start"))
+        rows.append(("last sent", f"{last.last_accepted_at}, {counted(last.accepted)} since start"))
     return rows
 
 
@@ -198,8 +198,4 @@ def _amount_as_text(amount: Amount) -> str:
     if not amount.events:
         return "nothing"
     oldest = f", the oldest from {plain(amount.oldest)}" if amount.oldest else ""
-    return f"{_count(amount.events)}, {amount.bytes:,} bytes{oldest}"
-
-
-def _count(events: int) -> str:
-    return f"{events:,} event{'' if events == 1 else 's'}"
+    return f"{counted(amount.events)}, {amount.bytes:,} bytes{oldest}"

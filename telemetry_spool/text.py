@@ -20,3 +20,8 @@ def print_any_character() -> None:
     """
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def counted(count: int) -> str:
+    """Return a number of events as a person writes it: `1 event`, `1,300 events`."""
+    return f"{count:,} event{'' if count == 1 else 's'}"

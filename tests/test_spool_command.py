@@ -295,7 +295,7 @@ def test_off_says_what_is_still_there(site: Site) -> None:
 
     ended = site.telemetry_spool("off")
 
-    said = f"3 events recorded before are still in {site.place.spool}."
+    said = f"Recorded before and still in {site.place.spool}: 3 events."
     assert ended.stdout.splitlines()[-1] == said
     assert len(site.place.lines()) == 3
 

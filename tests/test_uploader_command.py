@@ -191,7 +191,7 @@ def test_once_rests_while_it_waits_for_an_answer(place: Place, endpoint: Endpoin
         pytest.param(
             ["status"],
             {"FLWR_TELEMETRY_READ_TIMEOUT": "soon"},
-            "FLWR_TELEMETRY_READ_TIMEOUT = 'soon': must be seconds from 0.1 to 3600",
+            "FLWR_TELEMETRY_READ_TIMEOUT = 'soon': must be a number of seconds from 0.1 to 3600",
             id="variable",
         ),
         pytest.param(

@@ -18,11 +18,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from telemetry_spool import __version__
+from telemetry_spool.command import new_command
 from telemetry_spool.consent import ConsentReader
 from telemetry_spool.overview import as_json, as_text, overview
 from telemetry_spool.settings import SettingError
-from telemetry_spool.text import print_any_character
+from telemetry_spool.text import counted, print_any_character
 from uploader import collector, config, daemon
 from uploader.config import UploaderConfig
 from uploader.daemon import Ending
@@ -33,11 +33,9 @@ Flags = Mapping[str, object]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Log every step.")]
 
-app = typer.Typer(
-    help="Send what Flower's processes have spooled. This command does all the networking.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
+app = new_command(
+    "telemetry-uploader",
+    "Send what Flower's processes have spooled. This command does all the networking.",
 )
 
 
@@ -59,22 +57,6 @@ def _say(message: str) -> None:
 def _fail(message: str, code: int) -> NoReturn:
     _say(message)
     sys.exit(code)
-
-
-def _version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"telemetry-uploader {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _options(
-    version: Annotated[
-        bool,
-        typer.Option("--version", "-V", callback=_version, is_eager=True, help="Show version."),
-    ] = False,
-) -> None:
-    pass
 
 
 def _configure_logging(*, verbose: bool, usual: int = logging.INFO) -> None:
@@ -122,7 +104,7 @@ def once(
     if result.ending is not Ending.DRAINED:
         kept = overview(loaded.directories, loaded.mode_file).pending.events
         if kept:
-            _fail(f"{kept} events kept for later: {result.reason}", os.EX_TEMPFAIL)
+            _fail(f"{counted(kept)} kept for later: {result.reason}", os.EX_TEMPFAIL)
 
 
 @contextmanager

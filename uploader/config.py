@@ -62,7 +62,7 @@ CONNECT_TIMEOUT = Setting(
     "connect_timeout",
     10.0,
     seconds(0.1, 600),
-    "seconds from 0.1 to 600",
+    "a number of seconds from 0.1 to 600",
     "seconds to wait for a connection",
     "longer than any working connection takes",
 )
@@ -70,7 +70,7 @@ READ_TIMEOUT = Setting(
     "read_timeout",
     60.0,
     seconds(0.1, 3600),
-    "seconds from 0.1 to 3600",
+    "a number of seconds from 0.1 to 3600",
     "seconds to wait for an answer",
     "what Flower waits",
 )
@@ -78,7 +78,7 @@ RESCAN_INTERVAL = Setting(
     "rescan_interval",
     30.0,
     seconds(0.1, 3600),
-    "seconds from 0.1 to 3600",
+    "a number of seconds from 0.1 to 3600",
     "seconds after which the spool is looked at without a sign from the file system",
     "finds what inotify does not report at a cost that nobody notices",
 )

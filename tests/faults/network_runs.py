@@ -18,6 +18,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
+from telemetry_spool.text import counted
 from tests.conftest import DEADLINE_SECONDS, Place
 from tests.faults.network_peer import Peer, Script
 from tests.faults.table import Fault
@@ -365,7 +366,7 @@ def _verify_kept(row: Row, seen: Seen) -> None:
     _equal("what the daemon left", seen.daemon.left, untouched, seen)
     _equal("what is left", seen.left, untouched, seen)
     _equal("the exit code", seen.exit_code, 75, seen)
-    _contains("what `once` said", seen.said, f"{len(row.events)} events kept")
+    _contains("what `once` said", seen.said, f"{counted(len(row.events))} kept")
     _contains("what `once` said", seen.said, row.remedy)
     _equal("what the endpoint accepted", seen.accepted, [], seen)
 
