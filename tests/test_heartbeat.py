@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -154,3 +155,11 @@ def test_a_stopped_uploader_of_another_host_is_not_alive() -> None:
     stopped = replace(EXAMPLE, host="some-other-host", activity=Activity.STOPPED)
 
     assert is_alive(stopped) is False
+
+
+def test_a_clock_that_was_set_does_not_make_a_live_uploader_dead() -> None:
+    """Its start seems to lie elsewhere then; that it spoke a moment ago counts."""
+    now = datetime.now(tz=UTC).isoformat()
+    long_ago = time.time() - 10 * 365 * 86_400
+
+    assert is_alive(replace(EXAMPLE, started=long_ago, updated_at=now)) is True

@@ -110,3 +110,14 @@ def test_a_process_has_one_recorder(place: Place, monkeypatch: pytest.MonkeyPatc
 
     assert default_recorder() is first
     assert place.lines() == [b"{}"]
+
+
+def test_nothing_is_lost_where_nothing_was_to_be_recorded(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With telemetry off, not even the ledger is made: details that are no JSON, for one."""
+    monkeypatch.setenv("FLWR_TELEMETRY_ENABLED", "0")
+
+    recorder(place).lost("the event could not be built")
+
+    assert not place.root.exists()

@@ -103,7 +103,7 @@ def test_a_segment_in_use_is_left_and_stops_no_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("age", "expected"),
-    [(0.0, 0), (QUIET_SECONDS - 1, 0), (QUIET_SECONDS, 1), (86_400.0, 1)],
+    [(0.0, 0), (QUIET_SECONDS - 1, 0), (QUIET_SECONDS, 1), (86_400.0, 1), (-86_400.0, 1)],
 )
 def test_another_hosts_segment_must_have_been_quiet(
     tmp_path: Path, age: float, expected: int

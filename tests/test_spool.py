@@ -194,3 +194,16 @@ def test_the_package_gives_what_it_lists() -> None:
     assert missing == []
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = telemetry_spool.nothing
+
+
+def test_a_spool_smaller_than_a_segment_keeps_its_newest_events(place: Place) -> None:
+    """Segments are sealed early enough that the quota need not take the one just sealed."""
+    spool = place.open(max_spool_bytes="16KiB", max_segment_bytes="64KiB")
+    events = [f'{{"event": "{number:0100}"}}'.encode() for number in range(575)]
+    for event in events:
+        spool.append(event)
+    assert sum(len(event) + 1 for event in events[:-1]) < 64 * 1024 <= 575 * 114, "just full"
+
+    kept = place.lines()
+    assert kept == events[-len(kept) :]
+    assert 8 * 1024 < sum(map(len, kept)) <= 16 * 1024
