@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from uploader.backoff import CAP_SECONDS, delay, hold_delay, parse_retry_after
+from uploader.backoff import BASE_SECONDS, CAP_SECONDS, delay, hold_delay, parse_retry_after
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 ALMOST_ONE = 1 - 2**-53
@@ -18,12 +18,12 @@ ALMOST_ONE = 1 - 2**-53
     [
         (0, 0),
         (1, 0),
-        (2, 1),
-        (3, 2),
-        (4, 4),
-        (11, 512),
-        (12, CAP_SECONDS),
-        (13, CAP_SECONDS),
+        (2, BASE_SECONDS),
+        (3, 2 * BASE_SECONDS),
+        (4, 4 * BASE_SECONDS),
+        (16, 2**14 * BASE_SECONDS),
+        (17, CAP_SECONDS),
+        (18, CAP_SECONDS),
         (64, CAP_SECONDS),
         (10_000, CAP_SECONDS),
     ],

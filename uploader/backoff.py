@@ -6,8 +6,10 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-BASE_SECONDS = 1.0
-"""The first wait is at most this: a restart of the endpoint takes no longer."""
+BASE_SECONDS = 0.05
+"""The first wait is at most this: an endpoint that fails one request in five is not down."""
+ASKED_SECONDS = 1.0
+"""What an endpoint that says `Retry-After` gets at least, be it a date in the past."""
 CAP_SECONDS = 900.0
 """No wait is longer: after an outage of a week, delivery resumes within a quarter of an hour."""
 
@@ -16,12 +18,12 @@ def delay(failures: int, random: Callable[[], float]) -> float:
     """Return the seconds to wait after `failures` failures in a row, with full jitter.
 
     The first failure after a success is probed again at once: one lost request is no outage.
-    From the second on the wait is anything up to 1 s, 2 s, 4 s … 15 min. `random` returns a number
-    in [0, 1).
+    From the second on the wait is anything up to 0.05 s, 0.1 s, 0.2 s … 15 min. `random` returns a
+    number in [0, 1).
     """
     if failures <= 1:
         return 0.0
-    exponent = min(failures - 2, 32)  # beyond, the cap holds anyway and a float would overflow
+    exponent = min(failures - 2, 64)  # beyond, the cap holds anyway and a float would overflow
     return random() * min(CAP_SECONDS, BASE_SECONDS * 2.0**exponent)
 
 

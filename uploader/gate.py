@@ -71,5 +71,5 @@ class Gate:
         if outcome.verdict is Verdict.HOLD:
             return backoff.hold_delay(self._random)
         if outcome.retry_after is not None:
-            return max(outcome.retry_after, backoff.BASE_SECONDS)
+            return max(outcome.retry_after, backoff.ASKED_SECONDS)
         return backoff.delay(self._failures, self._random)

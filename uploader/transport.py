@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import re
 import ssl
+import time
 from collections.abc import Callable, Mapping
-from http.cookiejar import DefaultCookiePolicy
-from typing import Protocol
+from typing import Any, Protocol
 
 import requests
+from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from uploader.deadline import BoundedAdapter
 from uploader.outcome import BODY_BYTES, Answer, Failure, Trouble
 
 _PIECE_BYTES = 8 * 2**10
+
+# Looking for proxies costs as much as a request does; a system's proxies may change all the same.
+_SETTLED_SECONDS = 30.0
 
 # A peer that restarts breaks off the handshake: that is for no operator to mend.
 _BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
@@ -33,22 +38,12 @@ class Transport(Protocol):
 TransportFactory = Callable[[], Transport]
 
 
-class _Session(requests.Session):
-    """A session to which no answer is a redirect.
-
-    `allow_redirects=False` alone still prepares the request that would follow: it reads the whole
-    body first, without a bound, and raises for an address that makes no sense.
-    """
-
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 - its caller's
-        return None
-
-
 class RequestsTransport:
     """The default transport: `requests`, with its rules for proxies and CA bundles.
 
-    Connections are kept alive. Redirects are not followed, cookies are neither stored nor sent,
-    and no credentials are taken from `.netrc`: nothing goes out that the user has not seen.
+    Connections are kept alive. The prepared request goes straight to the adapter: so no redirect is
+    followed, no cookie is kept or sent and no `.netrc` is read, and nothing goes out that the user
+    has not seen.
     """
 
     def __init__(
@@ -57,25 +52,18 @@ class RequestsTransport:
         """Send to `endpoint`, past any proxy if `direct`; the timeouts are in seconds."""
         self._endpoint = endpoint
         self._timeouts = (connect_timeout, read_timeout)
-        self._proxies = {"no_proxy": "*"} if direct else None
-        self._session = _Session()
-        self._session.headers.clear()
-        self._session.auth = _no_credentials
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-        for scheme in ("http://", "https://"):
-            self._session.mount(scheme, BoundedAdapter())
+        self._proxies = {"no_proxy": "*"} if direct else {}
+        self._session = requests.Session()
+        self._adapter = BoundedAdapter()
+        self._request: requests.PreparedRequest | None = None
+        self._settings: Mapping[str, Any] = {}
+        self._settled_at = -math.inf
 
     def send(self, body: bytes, headers: Mapping[str, str]) -> Answer | Failure:
         """POST `body` and return what came back."""
         try:
-            response = self._session.post(
-                self._endpoint,
-                data=body,
-                headers={"Accept-Encoding": "identity", **headers},
-                timeout=self._timeouts,
-                proxies=self._proxies,
-                allow_redirects=False,
-                stream=True,
+            response = self._adapter.send(
+                self._prepared(body, headers), timeout=self._timeouts, **self._environment()
             )
             with response:
                 return self._answer(response)
@@ -94,6 +82,26 @@ class RequestsTransport:
             return Failure(Trouble.NETWORK, _words(error))
         except OSError as error:  # requests' own word for a CA bundle that is not there
             return Failure(Trouble.CONFIGURATION, _words(error))
+
+    def _prepared(self, body: bytes, headers: Mapping[str, str]) -> requests.PreparedRequest:
+        if self._request is None:
+            self._request = requests.Request("POST", self._endpoint).prepare()
+        request = self._request
+        request.body = body
+        request.headers = CaseInsensitiveDict(
+            {"Accept-Encoding": "identity", "Content-Length": str(len(body)), **headers}
+        )
+        return request
+
+    def _environment(self) -> Mapping[str, Any]:
+        """Return what the environment says of proxies and CA bundles, looked up now and then."""
+        now = time.monotonic()
+        if now - self._settled_at > _SETTLED_SECONDS:
+            self._settings = self._session.merge_environment_settings(
+                self._endpoint, self._proxies, True, None, None
+            )
+            self._settled_at = now
+        return self._settings
 
     def _answer(self, response: requests.Response) -> Answer:
         body, cut = self._read(response)
@@ -124,10 +132,6 @@ class RequestsTransport:
             if response.ok:
                 raise
         return body[:BODY_BYTES], True
-
-
-def _no_credentials(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    return request
 
 
 def _proxy_trouble(error: Exception) -> Trouble:
