@@ -15,8 +15,8 @@ from telemetry_spool.journal import Journal
 from telemetry_spool.ledger import receipts_journal
 from telemetry_spool.listing import list_segments, pending_lines
 from telemetry_spool.paths import Directories
-from telemetry_spool.settings import LARGEST_EVENT_BYTES
 from telemetry_spool.text import counted, plain
+from telemetry_spool.writer_settings import LARGEST_EVENT_BYTES
 
 
 @dataclass(frozen=True, slots=True)

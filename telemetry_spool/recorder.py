@@ -7,8 +7,8 @@ from contextlib import suppress
 from functools import cache
 
 from telemetry_spool.consent import ConsentReader, Mode
-from telemetry_spool.settings import WriterConfig, writer_config
 from telemetry_spool.spool import Spool, utc_now
+from telemetry_spool.writer_settings import WriterConfig, writer_config
 
 
 class Recorder:

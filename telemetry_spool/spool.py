@@ -12,7 +12,7 @@ from functools import partial
 from telemetry_spool import paths, quota
 from telemetry_spool.appending import Unsuitable, append_lines, append_new
 from telemetry_spool.ledger import LossLedger
-from telemetry_spool.settings import WriterConfig, writer_config
+from telemetry_spool.writer_settings import WriterConfig, writer_config
 
 
 class SpoolError(Exception):

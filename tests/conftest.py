@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 
 from telemetry_spool.recorder import default_recorder
-from telemetry_spool.settings import writer_config
 from telemetry_spool.spool import Spool
 from telemetry_spool.standalone import _cluster_id, _logger, _producer
+from telemetry_spool.writer_settings import writer_config
 
 # Far above what any step needs: it ends a test that hangs, and decides nothing else.
 DEADLINE_SECONDS = 60.0

@@ -14,8 +14,8 @@ import pytest
 from telemetry_spool.appending import append_lines
 from telemetry_spool.consent import Mode
 from telemetry_spool.recorder import Recorder
-from telemetry_spool.settings import writer_config
 from telemetry_spool.spool import Spool
+from telemetry_spool.writer_settings import writer_config
 from tests.conftest import UNPRIVILEGED, Place, run_python
 
 # Not a divisor of a page, so that some event always crosses into a page that cannot be had.

@@ -8,7 +8,7 @@ import pytest
 
 from telemetry_spool.consent import Mode
 from telemetry_spool.recorder import Recorder, default_recorder
-from telemetry_spool.settings import writer_config
+from telemetry_spool.writer_settings import writer_config
 from tests.conftest import Place
 
 

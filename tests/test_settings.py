@@ -10,13 +10,6 @@ import pytest
 
 from telemetry_spool import paths
 from telemetry_spool.settings import (
-    DIR,
-    FSYNC,
-    MAX_EVENT_BYTES,
-    MAX_SEGMENT_BYTES,
-    MAX_SPOOL_BYTES,
-    SPOOL_DIR,
-    WRITER_SETTINGS,
     Setting,
     SettingError,
     Source,
@@ -29,6 +22,15 @@ from telemetry_spool.settings import (
     size,
     unknown_keys,
     whole_number,
+)
+from telemetry_spool.writer_settings import (
+    DIR,
+    FSYNC,
+    MAX_EVENT_BYTES,
+    MAX_SEGMENT_BYTES,
+    MAX_SPOOL_BYTES,
+    SPOOL_DIR,
+    WRITER_SETTINGS,
     writer_config,
 )
 from tests.conftest import UNPRIVILEGED, run_python
@@ -321,7 +323,7 @@ else:
     def getpwuid(uid):
         raise KeyError(uid)
     pwd.getpwuid = getpwuid
-from telemetry_spool.settings import writer_config
+from telemetry_spool.writer_settings import writer_config
 """
 
 
@@ -364,7 +366,7 @@ def test_a_settings_file_of_another_user_is_a_problem_and_not_an_end(reachable: 
 
     done = run_python(
         f"""{UNPRIVILEGED}
-from telemetry_spool.settings import writer_config
+from telemetry_spool.writer_settings import writer_config
 print(*writer_config({{}}).problems)
 """,
         environ={"XDG_CONFIG_DIRS": str(reachable), "XDG_CONFIG_HOME": str(reachable / "none")},

@@ -13,8 +13,8 @@ import telemetry_spool
 from telemetry_spool import EventTooLarge, NotOneLine, Spool, SpoolError
 from telemetry_spool.paths import Kind
 from telemetry_spool.paths import kind_of as kind
-from telemetry_spool.settings import writer_config
 from telemetry_spool.spool import is_shared
+from telemetry_spool.writer_settings import writer_config
 from tests.conftest import Place
 
 SEALED = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}\.jsonl")

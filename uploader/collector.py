@@ -13,7 +13,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from telemetry_spool.settings import LARGEST_EVENT_BYTES
+from telemetry_spool.writer_settings import LARGEST_EVENT_BYTES
 
 EVENT_PATH = "/api/v1/event"
 HEALTH_PATH = "/healthz"

@@ -13,10 +13,7 @@ from urllib.parse import urlsplit
 
 from telemetry_spool import paths
 from telemetry_spool.settings import (
-    DIR,
     FLAGS,
-    SPOOL_DIR,
-    WRITER_SETTINGS,
     Resolved,
     Setting,
     SettingError,
@@ -29,6 +26,7 @@ from telemetry_spool.settings import (
     unknown_keys,
     whole_number,
 )
+from telemetry_spool.writer_settings import DIR, SPOOL_DIR, WRITER_SETTINGS
 
 
 def _url(raw: object) -> str:

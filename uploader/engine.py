@@ -18,7 +18,7 @@ from telemetry_spool import paths
 from telemetry_spool.consent import Consent, ConsentReader, Mode
 from telemetry_spool.events import Event, Malformed, parse
 from telemetry_spool.listing import SegmentFile, list_segments
-from telemetry_spool.settings import LARGEST_EVENT_BYTES
+from telemetry_spool.writer_settings import LARGEST_EVENT_BYTES
 from uploader.backlog import Backlog, Item
 from uploader.config import UploaderConfig
 from uploader.gate import Gate

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from telemetry_spool.segment import event_id
-from telemetry_spool.settings import writer_config
+from telemetry_spool.writer_settings import writer_config
 from tests.support.endpoint import Endpoint
 
 ROOT = Path(__file__).parents[2]

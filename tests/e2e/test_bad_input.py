@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from telemetry_spool.settings import LARGEST_EVENT_BYTES
+from telemetry_spool.writer_settings import LARGEST_EVENT_BYTES
 from tests.e2e.conftest import Site, bodies, lines
 from tests.support.endpoint import Endpoint
 

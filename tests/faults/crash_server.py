@@ -23,8 +23,8 @@ import platformdirs.unix  # noqa: F401 - loaded by the first look at a directory
 
 from telemetry_spool import consent, paths
 from telemetry_spool.recorder import Recorder
-from telemetry_spool.settings import writer_config
 from telemetry_spool.spool import Spool
+from telemetry_spool.writer_settings import writer_config
 from uploader import config, daemon
 
 Report = Callable[[str], None]

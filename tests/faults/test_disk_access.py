@@ -12,7 +12,7 @@ import pytest
 
 from telemetry_spool.consent import Mode
 from telemetry_spool.recorder import Recorder
-from telemetry_spool.settings import writer_config
+from telemetry_spool.writer_settings import writer_config
 from tests.conftest import DEADLINE_SECONDS, UNPRIVILEGED, Place, run_python
 from tests.faults.data_drain import drain, event, seal, segment_name
 from tests.faults.disk_mounts import mount, tmpfs, unmount

@@ -9,7 +9,7 @@ import pytest
 
 from telemetry_spool.consent import Mode
 from telemetry_spool.recorder import Recorder
-from telemetry_spool.settings import writer_config
+from telemetry_spool.writer_settings import writer_config
 from tests.conftest import Place
 from tests.faults.data_drain import drain, event, seal
 from tests.faults.disk_mounts import tmpfs, use_up_inodes, use_up_space

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from telemetry_spool.consent import ConsentReader, Mode
 from telemetry_spool.recorder import Recorder
-from telemetry_spool.settings import writer_config
 from telemetry_spool.spool import Spool
+from telemetry_spool.writer_settings import writer_config
 from tests.conftest import Place, run_python
 from tests.faults.data_drain import drain, event
 from tests.faults.table import survives

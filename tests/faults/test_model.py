@@ -39,7 +39,7 @@ from telemetry_spool.events import Event
 from telemetry_spool.ledger import LossLedger
 from telemetry_spool.paths import Directories
 from telemetry_spool.recorder import Recorder
-from telemetry_spool.settings import WriterConfig
+from telemetry_spool.writer_settings import WriterConfig
 from tests.conftest import Place
 from tests.faults.table import survives
 from uploader.config import load

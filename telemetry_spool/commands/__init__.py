@@ -1,0 +1,1 @@
+"""The subcommands of `telemetry-spool`, by what a person wants; `telemetry_spool.cli` has them."""
