@@ -184,7 +184,7 @@ def test_the_endpoint_that_works_again_is_said_so(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
     """One line for the beginning of trouble, one for its end, whatever the number of attempts."""
-    caplog.set_level("INFO", "uploader.engine")
+    caplog.set_level("INFO", "uploader.announcer")
     record(place, 1)
     answers = iter([Failure(Trouble.NETWORK, "refused")] * 3)
     with engine(place, Wire(lambda _: next(answers, CREATED))) as subject:
@@ -194,3 +194,24 @@ def test_the_endpoint_that_works_again_is_said_so(
         "refused",
         "the endpoint takes events again",
     ]
+
+
+def test_a_request_that_fails_now_and_then_is_not_worth_a_line(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is probed again at once, and that works."""
+    caplog.set_level("INFO", "uploader")
+    events = record(place, 9)
+    failed = set(events[::3])
+
+    def answer(body: bytes) -> Answer | Failure:
+        if body in failed:
+            failed.remove(body)
+            return Failure(Trouble.NETWORK, "reset")
+        return CREATED
+
+    with engine(place, Wire(answer), concurrency="1") as subject:
+        drain(subject)
+
+    assert place.names() == []
+    assert caplog.messages == []

@@ -14,32 +14,22 @@ from datetime import UTC, datetime
 from enum import Enum
 from queue import Empty, SimpleQueue
 
-from telemetry_spool import paths
 from telemetry_spool.consent import Consent, ConsentReader, Mode
 from telemetry_spool.events import Event, Malformed, parse
-from telemetry_spool.listing import SegmentFile, list_segments
 from telemetry_spool.writer_settings import LARGEST_EVENT_BYTES
+from uploader.announcer import Announcer
 from uploader.backlog import Backlog, Item
 from uploader.config import UploaderConfig
 from uploader.gate import Gate
 from uploader.lanes import Delivered, Lanes
+from uploader.lookout import Lookout
 from uploader.outcome import Outcome, Verdict, judge
-from uploader.records import DeadLetters, Receipts
-from uploader.sealing import seal_active
+from uploader.settlement import Counters, Settlement
 from uploader.suspects import Suspects
 from uploader.transport import TransportFactory
 
-SAVE_SECONDS = 1.0
-"""Progress is written at most this often: a crash sends again what was accepted since."""
-
 GRACE_SECONDS = 5.0
 """How long a stop waits for requests under way: service managers wait longer before they kill."""
-
-# How soon a segment is tried again that a writer held, the first time; then twice as long.
-_SEAL_AGAIN_SECONDS = 0.1
-
-# Segments that are enough to find out whether the endpoint takes events.
-_PROBES = 4
 
 _log = logging.getLogger(__name__)
 
@@ -63,24 +53,6 @@ class _Request:
     sent_at: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    """An event that goes to the dead letters: `outcome` is None if it was not sent."""
-
-    item: Item
-    reason: str
-    outcome: Outcome | None
-
-
-@dataclass(slots=True)
-class Counters:
-    """What became of events since the engine started."""
-
-    accepted: int = 0
-    rejected: int = 0
-    last_accepted_at: datetime | None = None
-
-
 class Engine:
     """Drains a spool. The caller holds the spool's uploader lock."""
 
@@ -89,33 +61,30 @@ class Engine:
     ) -> None:
         """Use `connect` for each lane's transport; `random` returns a number in [0, 1)."""
         self.mailbox: SimpleQueue[Message] = SimpleQueue()
-        self.counters = Counters()
         self.gate = Gate(config.concurrency, random)
         self.backlog = Backlog(limit=LARGEST_EVENT_BYTES)
         self.stopping = False
-        self._config = config
+        self._rescan_interval = config.rescan_interval
         self._consent = ConsentReader(config.mode_file)
         self._lanes = Lanes(config.concurrency, connect, self.mailbox.put)
-        self._receipts = Receipts(config.directories, config.endpoint, keep_sent=config.keep_sent)
-        self._dead_letters = DeadLetters(config.directories)
+        self._lookout = Lookout(str(config.directories.spool), config.rescan_interval)
+        self._settlement = Settlement(config, self.backlog)
+        self._suspects = Suspects(random)
+        self._announcer = Announcer()
         self._under_way: dict[int, _Request] = {}
         self._tickets = 0
         self._rung = True
-        self._unlisted = False
-        self._unsealed = False
-        self._seal_again = _SEAL_AGAIN_SECONDS
-        self._next_rescan = 0.0
-        self._next_retry = 0.0
-        self._undecided: list[_Verdict] = []
-        self._suspects = Suspects(random)
-        self._saved_at = 0.0
-        self._unsaved = False
 
     def ring(self) -> None:
         """Say that the spool has changed. May be called from any thread and any number of times."""
         if not self._rung:
             self._rung = True
             self.mailbox.put(Signal.LOOK)
+
+    @property
+    def counters(self) -> Counters:
+        """What became of events since the engine started."""
+        return self._settlement.counters
 
     @property
     def consent(self) -> Consent:
@@ -130,7 +99,7 @@ class Engine:
     @property
     def kept(self) -> bool:
         """Whether something that was found could not be dealt with, though the endpoint works."""
-        return self._unlisted or self._unsealed or self.backlog.kept
+        return self._lookout.kept or self.backlog.kept
 
     @property
     def resumes_at(self) -> float | None:
@@ -143,57 +112,21 @@ class Engine:
         if self.consent.mode is Mode.ON and now >= self.gate.closed_until:
             for item in self._suspects.due(now):
                 item.reading.again(item.line)
-            if now >= self._next_rescan:
+            if now >= self._lookout.next_look:
                 self._look(now)
             self._send(now)
             # After sending: the last answer of a segment may have come with the ring, or after it.
             if self._rung and self.backlog.exhausted:
                 self._look(now)
                 self._send(now)
-        self._save_if_due(now)
+        self._settlement.save_if_due(now)
         return self._patience(now)
 
     def _look(self, now: float) -> None:
         self._rung = False
-        self._next_rescan = now + self._config.rescan_interval
-        if now >= self._next_retry:
-            # By time only: a sign from the file system may come from the very attempt.
-            self._next_retry = now + self._config.rescan_interval
-            self._retry()
-        directory = str(self._config.directories.spool)
-        try:
-            segments = list_segments(directory)
-            waiting = sum(segment.kind is paths.Kind.SEALED for segment in segments)
-            # While the endpoint is doubtful a few segments are probes enough: sealing more would
-            # turn an offline month into a file for every attempt. One is not enough: what is left
-            # of it may be the one event that the endpoint stumbles over.
-            if waiting < _PROBES or not self.gate.trouble:
-                segments = self._seal(directory, segments, now)
-        except OSError as error:
-            _log.warning("%s cannot be listed: %s", directory, error.strerror)
-            self._unlisted = True
-            return
-        self._unlisted = False
-        self.backlog.refresh(segments)
-
-    def _retry(self) -> None:
-        self.backlog.retry()
-        undecided, self._undecided = self._undecided, []
-        for verdict in undecided:
-            self._reject(verdict)
-
-    def _seal(self, directory: str, segments: list[SegmentFile], now: float) -> list[SegmentFile]:
-        """Seal what can be sealed; return the segments that there are then."""
-        active = sum(bool(found.size) and found.kind is paths.Kind.ACTIVE for found in segments)
-        sealed = seal_active(segments, host=paths.host_name(), now=time.time())
-        self._unsealed = sealed < active
-        if self._unsealed:
-            # It was in use a moment ago, and nothing will ring when it is let go.
-            self._next_rescan = min(self._next_rescan, now + self._seal_again)
-            self._seal_again = min(2 * self._seal_again, self._config.rescan_interval)
-        else:
-            self._seal_again = _SEAL_AGAIN_SECONDS
-        return list_segments(directory) if sealed else segments
+        self._settlement.retry_if_due(now)
+        doubtful = self.gate.trouble is not None
+        self._lookout.look(self.backlog, now, time.time(), doubtful=doubtful)
 
     def _send(self, now: float) -> None:
         while len(self._under_way) < self.gate.allowance(now) and self.consent.mode is Mode.ON:
@@ -202,27 +135,27 @@ class Engine:
                 break
             event = parse(item.line)
             if isinstance(event, Malformed):
-                self._reject(_Verdict(item, event.reason, None))
+                self._settlement.reject(item, event.reason, None)
                 if not self.mailbox.empty():
                     break  # a segment of nothing but bad lines keeps no answer and no stop waiting
                 continue
             self._tickets += 1
             self._under_way[self._tickets] = _Request(item, event, now)
             self._lanes.submit(self._tickets, event)
-        self._remove_finished()
+        self._settlement.remove_finished()
 
     def _patience(self, now: float) -> float:
         """Return the seconds until there is something to do without a message."""
         if self.consent.mode is not Mode.ON:
-            patience = self._config.rescan_interval
+            patience = self._rescan_interval
         elif now < self.gate.closed_until:
             patience = self.gate.closed_until - now
         else:
-            patience = self._next_rescan - now
+            patience = self._lookout.next_look - now
             if self.resumes_at is not None:
                 patience = min(patience, self.resumes_at - now)
-        if self._unsaved:
-            patience = min(patience, self._saved_at + SAVE_SECONDS - now)
+        if self._settlement.save_due is not None:
+            patience = min(patience, self._settlement.save_due - now)
         return max(0.0, patience)
 
     def wait(self, timeout: float) -> None:
@@ -248,73 +181,37 @@ class Engine:
         match outcome.verdict:
             case Verdict.ACCEPTED:
                 self._note_answer(item, now)
-                self._accept(item, request.event)
+                self._settlement.accept(item, request.event)
             case Verdict.REJECTED:
                 self._note_answer(item, now)
-                self._reject(_Verdict(item, outcome.reason, outcome))
+                self._settlement.reject(item, outcome.reason, outcome)
             case Verdict.RETRY | Verdict.HOLD:
                 self._fail(request, outcome, now)
 
     def _fail(self, request: _Request, outcome: Outcome, now: float) -> None:
         item = request.item
         if self._suspects.failed(item, now):
-            _log.info("event %s alone is answered with %s", request.event.id, outcome.reason)
+            _log.debug("event %s alone is answered with %s", request.event.id, outcome.reason)
             item.reading.postpone(item.line)
             return
-        if self.gate.trouble is None or self.gate.trouble.reason != outcome.reason:
-            _log.warning("; ".join(filter(None, (outcome.reason, outcome.remedy))))
         self.gate.failed(outcome, now, sent_at=request.sent_at)
+        if self.gate.delaying:
+            self._announcer.trouble(outcome, now)
         item.reading.again(item.line)
 
     def _note_answer(self, item: Item, now: float) -> None:
         self._suspects.answered(item)
-        troubled = self.gate.trouble is not None
         self.gate.answered(now)
-        if troubled and self.gate.trouble is None:
-            _log.info("the endpoint takes events again")
-
-    def _accept(self, item: Item, event: Event) -> None:
-        self.counters.accepted += 1
-        self.counters.last_accepted_at = datetime.now(tz=UTC)
-        self._receipts.accepted(event, self.counters.last_accepted_at)
-        item.reading.done(item.line)
-        self._unsaved = True
-
-    def _reject(self, verdict: _Verdict) -> None:
-        item, now = verdict.item, datetime.now(tz=UTC)
-        if not self._dead_letters.write(item.line, verdict.reason, verdict.outcome, now):
-            self._undecided.append(verdict)  # sending it again would change nothing
-            item.reading.postpone(item.line)
-            return
-        self.counters.rejected += 1
-        item.reading.done(item.line)
-        self._unsaved = True
-
-    def _remove_finished(self) -> None:
-        finished = self.backlog.finished()
-        if finished:
-            self._receipts.flush(datetime.now(tz=UTC))
-        for reading in finished:
-            self.backlog.remove(reading)
-
-    def _save_if_due(self, now: float) -> None:
-        if self._unsaved and now - self._saved_at >= SAVE_SECONDS:
-            self._save(now)
-
-    def _save(self, now: float) -> None:
-        # Receipts first: an event whose progress is saved is never sent, and receipted, again.
-        self._receipts.flush(datetime.now(tz=UTC))
-        self.backlog.save()
-        self._saved_at = now
-        self._unsaved = False
+        if self.gate.trouble is None:
+            self._announcer.recovered()
 
     def shut_down(self) -> None:
         """Wait for what is under way, at most `GRACE_SECONDS`, then save and close."""
         deadline = time.monotonic() + GRACE_SECONDS
         while self._under_way and (left := deadline - time.monotonic()) > 0:
             self.wait(left)
-        self._remove_finished()
-        self._save(time.monotonic())
+        self._settlement.remove_finished()
+        self._settlement.save(time.monotonic())
         self.backlog.close()
-        self._undecided.clear()
+        self._settlement.forget()
         self._suspects.forget()

@@ -34,6 +34,15 @@ class Gate:
         """The outcome that makes the endpoint wait or be probed; None while it works."""
         return self._last
 
+    @property
+    def delaying(self) -> bool:
+        """Whether the endpoint is made to wait, not just asked again at once."""
+        return self._last is not None and (
+            self._failures > 1
+            or self._last.verdict is Verdict.HOLD
+            or self._last.retry_after is not None
+        )
+
     def allowance(self, now: float) -> int:
         """Return how many requests may be under way: none, one probe, or as many as go well."""
         if now < self._closed_until:

@@ -43,10 +43,11 @@ from telemetry_spool.writer_settings import WriterConfig
 from tests.conftest import Place
 from tests.faults.table import survives
 from uploader.config import load
-from uploader.engine import SAVE_SECONDS, Engine
+from uploader.engine import Engine
 from uploader.housekeeping import tidy
 from uploader.lanes import Delivered
 from uploader.outcome import Answer, Failure, Trouble
+from uploader.settlement import SAVE_SECONDS
 
 MAX_EVENT_BYTES = 400
 MAX_SEGMENT_BYTES = 700

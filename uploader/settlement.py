@@ -1,0 +1,113 @@
+"""What becomes of an event that is decided: receipt or dead letter, progress, the segment's end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from telemetry_spool.events import Event
+from uploader.backlog import Backlog, Item
+from uploader.config import UploaderConfig
+from uploader.outcome import Outcome
+from uploader.records import DeadLetters, Receipts
+
+SAVE_SECONDS = 1.0
+"""Progress is written at most this often: a crash sends again what was accepted since."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Rejection:
+    """An event that goes to the dead letters: `outcome` is None if it was not sent."""
+
+    item: Item
+    reason: str
+    outcome: Outcome | None
+
+
+@dataclass(slots=True)
+class Counters:
+    """What became of events since the engine started."""
+
+    accepted: int = 0
+    rejected: int = 0
+    last_accepted_at: datetime | None = None
+
+
+class Settlement:
+    """Writes down what became of events, the receipts always before the progress."""
+
+    def __init__(self, config: UploaderConfig, backlog: Backlog) -> None:
+        """Settle events of this backlog."""
+        self.counters = Counters()
+        self._backlog = backlog
+        self._receipts = Receipts(config.directories, config.endpoint, keep_sent=config.keep_sent)
+        self._dead_letters = DeadLetters(config.directories)
+        self._retry_interval = config.rescan_interval
+        self._next_retry = 0.0
+        self._undecided: list[_Rejection] = []
+        self._saved_at = 0.0
+        self._unsaved = False
+
+    @property
+    def save_due(self) -> float | None:
+        """When there is progress to save, on the monotonic clock; None if there is none."""
+        return self._saved_at + SAVE_SECONDS if self._unsaved else None
+
+    def accept(self, item: Item, event: Event) -> None:
+        """Note that the endpoint has an event."""
+        self.counters.accepted += 1
+        self.counters.last_accepted_at = datetime.now(tz=UTC)
+        self._receipts.accepted(event, self.counters.last_accepted_at)
+        item.reading.done(item.line)
+        self._unsaved = True
+
+    def reject(self, item: Item, reason: str, outcome: Outcome | None) -> None:
+        """Set an event aside; if that is not possible now, it is tried again, and not sent."""
+        self._reject(_Rejection(item, reason, outcome))
+
+    def _reject(self, rejection: _Rejection) -> None:
+        item, now = rejection.item, datetime.now(tz=UTC)
+        if not self._dead_letters.write(item.line, rejection.reason, rejection.outcome, now):
+            self._undecided.append(rejection)  # sending it again would change nothing
+            item.reading.postpone(item.line)
+            return
+        self.counters.rejected += 1
+        item.reading.done(item.line)
+        self._unsaved = True
+
+    def retry_if_due(self, now: float) -> None:
+        """Try again what could not be set aside, read or deleted.
+
+        By time only: a sign from the file system may come from the very attempt.
+        """
+        if now < self._next_retry:
+            return
+        self._next_retry = now + self._retry_interval
+        self._backlog.retry()
+        undecided, self._undecided = self._undecided, []
+        for rejection in undecided:
+            self._reject(rejection)
+
+    def remove_finished(self) -> None:
+        """Delete the segments of which every line is dealt with."""
+        finished = self._backlog.finished()
+        if finished:
+            self._receipts.flush(datetime.now(tz=UTC))
+        for reading in finished:
+            self._backlog.remove(reading)
+
+    def save_if_due(self, now: float) -> None:
+        """Save progress, at most once in `SAVE_SECONDS`."""
+        if self.save_due is not None and now >= self.save_due:
+            self.save(now)
+
+    def save(self, now: float) -> None:
+        """Save progress. Receipts first: what is saved is never sent, and receipted, again."""
+        self._receipts.flush(datetime.now(tz=UTC))
+        self._backlog.save()
+        self._saved_at = now
+        self._unsaved = False
+
+    def forget(self) -> None:
+        """Forget what is undecided: the segments are closed."""
+        self._undecided.clear()
