@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from telemetry_spool.ledger import LossLedger
+from telemetry_spool.letters import DEAD_LETTER_DAYS
 from telemetry_spool.paths import Directories
 from tests.conftest import Place
 from uploader.housekeeping import tidy
-from uploader.records import DEAD_LETTER_DAYS
 
 STEM = "20260310T120000Z-0123456789abcdef"
 HOUR = 3600.0

@@ -10,15 +10,14 @@ from typing import Any
 import pytest
 
 from telemetry_spool.events import Event
+from telemetry_spool.letters import dead_letter, dead_letter_journal, line_of
 from telemetry_spool.paths import Directories
-from telemetry_spool.segment import Line, event_id
+from telemetry_spool.segment import event_id
 from tests.conftest import Place
-from uploader.outcome import Outcome, Verdict
-from uploader.records import Receipts, dead_letter, dead_letter_journal
+from uploader.records import Receipts
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
 ENDPOINT = "https://telemetry.example.org/api/v1/event"
-REJECTION = Outcome(Verdict.REJECTED, "HTTP 422", status=422, response="no such type")
 
 
 def directories(place: Place) -> Directories:
@@ -33,14 +32,6 @@ def read(directory: Path) -> list[dict[str, Any]]:
         for path in sorted(directory.iterdir())
         for line in path.read_bytes().splitlines()
     ]
-
-
-def bytes_of(letter: dict[str, Any]) -> bytes:
-    """Return the line of which a dead letter was made, as the design page says."""
-    if "event" in letter:
-        return json.dumps(letter["event"]).encode()
-    text: str = letter["raw"]
-    return text.encode("utf-8", "surrogateescape")
 
 
 @pytest.mark.parametrize(
@@ -70,10 +61,10 @@ def test_a_dead_letter_gives_back_the_exact_bytes(place: Place, data: bytes, key
     """As an object where that is exact, as text where it is not."""
     journal = dead_letter_journal(directories(place))
 
-    journal.append([dead_letter(Line(0, 1, data), "why", None, NOON)], NOON)
+    journal.append([dead_letter(data, "why", NOON)], NOON)
 
     (letter,) = read(place.root / "rejected")
-    assert bytes_of(letter) == data
+    assert line_of(letter) == data
     assert set(letter) == {"reason", "status", "response", "rejected_at", key}
 
 
@@ -89,18 +80,19 @@ def test_a_dead_letter_of_any_depth_can_be_written(place: Place, depth: int) -> 
         else:
             journal.append([letter], NOON)
 
-    letter = dead_letter(Line(0, 1, data), "why", None, NOON)
+    letter = dead_letter(data, "why", NOON)
     write(20)
 
     (written,) = read(place.root / "rejected")
-    assert bytes_of(written) == data
+    assert line_of(written) == data
 
 
 def test_a_dead_letter_says_why_and_when(place: Place) -> None:
     """Reason, status and the answer, so that somebody can mend it and send the event again."""
     journal = dead_letter_journal(directories(place))
 
-    journal.append([dead_letter(Line(0, 3, b"{}"), REJECTION.reason, REJECTION, NOON)], NOON)
+    letter = dead_letter(b"{}", "HTTP 422", NOON, status=422, response="no such type")
+    journal.append([letter], NOON)
 
     assert read(place.root / "rejected") == [
         {

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from telemetry_spool import paths
 from telemetry_spool.ledger import LossLedger, receipts_journal
+from telemetry_spool.letters import dead_letter_journal
 from telemetry_spool.paths import Directories
-from uploader.records import dead_letter_journal
 
 INTERVAL_SECONDS = 3600.0
 """Nothing here is urgent."""

@@ -2,61 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections import deque
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 
 from telemetry_spool.appending import Unsuitable
 from telemetry_spool.events import Event
-from telemetry_spool.journal import PATIENCE_SECONDS, Journal
+from telemetry_spool.journal import PATIENCE_SECONDS
 from telemetry_spool.ledger import receipts_journal
+from telemetry_spool.letters import dead_letter, dead_letter_journal
 from telemetry_spool.paths import Directories
 from telemetry_spool.segment import Line
 from uploader.outcome import Outcome
 
-DEAD_LETTER_BYTES = 64 * 2**20
-"""Dead letters kept, in bytes: as much as the spool itself may have."""
-DEAD_LETTER_DAYS = 365
-"""Dead letters kept, in days: time enough to notice, mend the endpoint and send them again."""
-
 # Receipts wait in memory while the disk is full: deleting events makes room, so delivery goes on.
 _WAITING_RECEIPTS = 10_000
 
-# An event with more objects and lists than this is kept as text: how deep an encoder may go depends
-# on where it is called from, and a letter that cannot be written would stop its segment.
-_MAX_NESTED = 200
-
 _log = logging.getLogger(__name__)
-
-
-def dead_letter_journal(directories: Directories) -> Journal:
-    """Return the journal of dead letters."""
-    return Journal(directories.rejected, DEAD_LETTER_BYTES, DEAD_LETTER_DAYS)
-
-
-def dead_letter(
-    line: Line, reason: str, outcome: Outcome | None, now: datetime
-) -> dict[str, object]:
-    """Return the dead letter of a line, from which its exact bytes can be had again.
-
-    `event` is the object that `json.dumps` turns into these bytes; where there is none, `raw` is
-    the line's text, with bytes that are no UTF-8 as lone surrogates (Python's surrogateescape).
-    """
-    letter: dict[str, object] = {
-        "reason": reason,
-        "status": outcome.status if outcome else None,
-        "response": outcome.response if outcome else None,
-        "rejected_at": now.isoformat(),
-    }
-    if line.data.count(b"{") + line.data.count(b"[") <= _MAX_NESTED:
-        with suppress(ValueError):  # not JSON: kept as it is
-            event = json.loads(line.data.decode())
-            if json.dumps(event).encode() == line.data:
-                return letter | {"event": event}
-    return letter | {"raw": line.data.decode("utf-8", "surrogateescape")}
 
 
 class DeadLetters:
@@ -69,7 +32,8 @@ class DeadLetters:
 
     def write(self, line: Line, reason: str, outcome: Outcome | None, now: datetime) -> bool:
         """Write a line down with its reason; False if that is not possible now."""
-        letter = dead_letter(line, reason, outcome, now)
+        status, response = (outcome.status, outcome.response) if outcome else (None, None)
+        letter = dead_letter(line.data, reason, now, status=status, response=response)
         try:
             self._journal.append([letter], now, wait=self._patience)
         except (OSError, Unsuitable) as error:

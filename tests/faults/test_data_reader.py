@@ -17,12 +17,12 @@ from telemetry_spool import segment
 from telemetry_spool.acks import Ack, read_ack, render
 from telemetry_spool.acks import parse as parse_ack
 from telemetry_spool.events import Event, Malformed, parse
+from telemetry_spool.letters import dead_letter
 from telemetry_spool.segment import Line, read_lines
 from tests.conftest import Place, run_python
 from tests.faults.data_drain import event, exact_bytes, is_event, segment_name
 from tests.faults.table import survives
 from tests.support.endpoint import Endpoint
-from uploader.records import dead_letter
 
 SEED = 20261122
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -147,7 +147,7 @@ def test_a_random_line_is_an_event_or_not() -> None:
         found = parse(line)
 
         assert isinstance(found, Event if is_event(line.data) else Malformed)
-        assert exact_bytes(dead_letter(line, "", None, NOON)) == line.data
+        assert exact_bytes(dead_letter(line.data, "", NOON)) == line.data
 
 
 @survives("data", "a line of 1 GiB", "its beginning is set aside, in a few MiB of memory")
