@@ -32,7 +32,16 @@ REQUIREMENTS = {
 }
 
 # What the wheel is built from.
-_SOURCES = ("telemetry_spool", "uploader", "startup", "pyproject.toml", "README.md", "LICENSE")
+_SOURCES = (
+    "telemetry_spool",
+    "uploader",
+    "startup",
+    "systemd",
+    "launchd",
+    "pyproject.toml",
+    "README.md",
+    "LICENSE",
+)
 
 # Taken before any test hides the home directory, where pip has its settings and its cache.
 _ENVIRON = dict(os.environ)
@@ -110,6 +119,22 @@ def wheel() -> Path:
                 _run([sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", built, copy])
                 shutil.copytree(built, CACHE / "wheels" / digest)
         return _wheels(digest)[0]
+
+
+def wheelhouse() -> Path:
+    """Return a directory with the wheels of pip and of what this package needs, downloaded once."""
+    wanted = json.dumps([sys.version, *_dependencies()])
+    house = CACHE / "wheelhouse"
+    with _locked("wheelhouse"):
+        _once(Environment(house), "wheels", wanted, lambda: _download(house))
+    return house
+
+
+def _download(house: Path) -> None:
+    shutil.rmtree(house, ignore_errors=True)
+    house.mkdir()
+    binary = ("--only-binary", ":all:")
+    _run([sys.executable, "-m", "pip", "download", *binary, "-d", house, "pip", *_dependencies()])
 
 
 def copy_sources(target: Path) -> Path:

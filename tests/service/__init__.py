@@ -1,0 +1,1 @@
+"""The service in a machine of its own, under its real manager."""
