@@ -7,7 +7,7 @@ import sys
 
 from telemetry_spool.command import new_command
 from telemetry_spool.commands import choice, glance, look
-from telemetry_spool.commands.console import fail
+from telemetry_spool.commands.console import fail_for
 from telemetry_spool.text import print_any_character
 
 app = new_command(
@@ -18,6 +18,7 @@ app = new_command(
 app.command()(glance.status)
 app.command("list")(look.list_)
 app.command()(look.show)
+app.command()(look.tail)
 app.command()(choice.on)
 app.command()(choice.local)
 app.command()(choice.off)
@@ -32,7 +33,7 @@ def main() -> None:
         # The reader has gone (`| head`); the interpreter must not complain while it flushes.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
-        fail(f"{error.filename or ''}: {error.strerror or error}".lstrip(": "))
+        fail_for(error)
 
 
 if __name__ == "__main__":

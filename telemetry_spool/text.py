@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from io import TextIOWrapper
 
+# The second is Python's choice in the locale C: it writes what is no character, but not every one.
+_REFUSING = ("strict", "surrogateescape")
+
 
 def plain(text: str) -> str:
     """Replace what could steer a terminal or begin a new line."""
@@ -18,7 +21,7 @@ def print_any_character() -> None:
 
     Event types and the names of directories have characters that a locale may not know.
     """
-    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors in _REFUSING:
         sys.stdout.reconfigure(errors="backslashreplace")
 
 

@@ -115,7 +115,7 @@ def test_list_as_json(site: Site) -> None:
         "event_type": "CLIENTAPP_ENTER",
         "date": "2026-03-10T12:00:00.000000+00:00",
         "state": "pending",
-        "segment": site.place.active().name,
+        "file": site.place.active().name,
     }
 
 
@@ -142,7 +142,7 @@ def test_list_names_an_event_without_a_type(site: Site) -> None:
     """It would be sent all the same."""
     site.record([b'{"event_type": 1}'])
 
-    assert site.telemetry_spool("list").stdout.endswith("pending  (no event_type)\n")
+    assert site.telemetry_spool("list").stdout.endswith("pending   (no event_type)\n")
 
 
 def test_show_prints_what_is_sent(site: Site) -> None:
@@ -166,7 +166,7 @@ def test_show_of_an_unknown_id_is_one_line(site: Site) -> None:
     site.record([EVENT])
 
     assert the_line(site.telemetry_spool("show", "zzz")) == (
-        f"no event 'zzz' in {site.place.spool}; telemetry-spool list shows all"
+        f"no event 'zzz' in {site.place.root}; telemetry-spool list shows all"
     )
 
 

@@ -1,42 +1,64 @@
-"""Look at events: `list`, `show`."""
+"""Look at events: `list`, `show`, `tail`."""
 
 from __future__ import annotations
 
 import json
 import sys
+import threading
+from collections import deque
 from collections.abc import Iterator
-from typing import Annotated
+from itertools import islice
+from typing import Annotated, Any
 
 import typer
 
-from telemetry_spool.commands.console import SHORT_ID, complain, fail
-from telemetry_spool.events import Event, parse
-from telemetry_spool.listing import SegmentFile, list_segments, pending_lines
-from telemetry_spool.segment import Line, event_id
+from telemetry_spool import schema
+from telemetry_spool.commands import filters
+from telemetry_spool.commands.console import (
+    SHORT_ID,
+    JsonLines,
+    columns,
+    complain,
+    fail,
+    say,
+)
+from telemetry_spool.commands.finding import find
+from telemetry_spool.entries import SPOOLED, Entry, State, as_json, entries
+from telemetry_spool.following import Follower
 from telemetry_spool.text import plain
-from telemetry_spool.writer_settings import LARGEST_EVENT_BYTES, WriterConfig, writer_config
+from telemetry_spool.writer_settings import writer_config
+
+# Below this a row is put together from shorter pieces.
+_NARROW_COLUMNS = 72
+
+# Twice as often nobody would notice, and half as often everybody.
+_FOLLOW_SECONDS = 0.25
 
 
 def list_(
-    as_json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    *,
+    types: filters.Types = None,
+    since: filters.Since = None,
+    until: filters.Until = None,
+    sources: filters.Sources = None,
+    clusters: filters.Clusters = None,
+    states: filters.States = None,
     limit: Annotated[int | None, typer.Option(min=0, help="Show at most this many.")] = None,
+    as_json_: JsonLines = False,
 ) -> None:
-    """List the events in the spool, the oldest segment first: id, date, state, type.
+    """List events, the oldest file first: id, date, state, type.
 
-    Examples: telemetry-spool list --limit 20; telemetry-spool list --json | jq .event_type
+    Without --state, those in the spool: pending and local. Times are in UTC.
+
+    Examples: telemetry-spool list --since 7d --type 'RUN_*';
+    telemetry-spool list --state sent --limit 20; telemetry-spool list --json | jq .event_type
     """
-    config = writer_config()
-    for number, (segment, line) in enumerate(_events(config)):
-        if number == limit:
-            break
-        row = _row(segment, line)
-        if as_json_:
-            typer.echo(json.dumps(row))
-        else:
-            typer.echo(
-                f"{row['id'][:SHORT_ID]}  {plain(row['date']):<32}  {row['state']:<7}  "
-                f"{plain(row['event_type']) or '(no event_type)'}"
-            )
+    chosen = filters.selection(
+        types=types, since=since, until=until, sources=sources, clusters=clusters, states=states
+    )
+    found = entries(writer_config().directories, chosen.states or SPOOLED, complain)
+    for entry in islice(filter(chosen.admits, found), limit):
+        _print(entry, as_json_=as_json_)
 
 
 def show(
@@ -44,51 +66,105 @@ def show(
         str, typer.Argument(help="The id, or its beginning, from telemetry-spool list.")
     ],
     raw: Annotated[bool, typer.Option("--raw", help="Print the exact bytes.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say of each field what it is and why it is sent.")
+    ] = False,
 ) -> None:
-    """Show one event: exactly what is, or would be, sent.
+    """Show one event: exactly what is, would be, or (with keep_sent) was sent.
 
-    Examples: telemetry-spool show 3f2a91; telemetry-spool show --raw 3f2a91 | sha256sum
+    Examples: telemetry-spool show 3f2a91; telemetry-spool show --explain 3f2a91;
+    telemetry-spool show --raw 3f2a91 | sha256sum
     """
-    config = writer_config()
-    wanted = event.lower()
-    found = {
-        name: line
-        for _, line in _events(config)
-        if (name := event_id(line.data)).startswith(wanted)
-    }
-    if not found:
-        fail(f"no event {event!r} in {config.directories.spool}; telemetry-spool list shows all")
-    if len(found) > 1:
-        short = ", ".join(sorted(name[:SHORT_ID] for name in list(found)[:5]))
-        fail(f"{event!r} is the beginning of {len(found)} ids ({short}, …): give more of it")
-    line = next(iter(found.values()))
+    states = (*SPOOLED, State.REJECTED, State.SENT)
+    (entry,) = find(writer_config().directories, [event], states)
+    if entry.body is None:
+        fail(
+            f"event {entry.id[:SHORT_ID]} was sent at {plain(str(entry.more.get('sent_at')))} and "
+            "its content was not kept: set keep_sent = true to keep it from now on"
+        )
     if raw:
-        sys.stdout.buffer.write(line.data)
+        sys.stdout.buffer.write(entry.body)
         return
     try:
-        typer.echo(json.dumps(json.loads(line.data), indent=2))
+        content = json.loads(entry.body)
     except (ValueError, RecursionError):
-        typer.echo(plain(line.data.decode("utf-8", "backslashreplace")))
+        say(plain(entry.body.decode("utf-8", "backslashreplace")))
+        return
+    if explain:
+        _explain(content)
+    else:
+        say(json.dumps(content, indent=2))
 
 
-def _events(config: WriterConfig) -> Iterator[tuple[SegmentFile, Line]]:
-    for segment in list_segments(str(config.directories.spool)):
-        try:
-            for line in pending_lines(segment, limit=LARGEST_EVENT_BYTES):
-                yield segment, line
-        except OSError as error:
-            complain(f"{segment.path} cannot be read: {error.strerror}")
+def _explain(content: object) -> None:
+    known = {field.path: field for field in schema.fields()}
+    for path, value in _leaves(content, ""):
+        say(f"{plain(path)} = {plain(json.dumps(value))}")
+        # What an event type's own details are called, the schema cannot know.
+        field = known.get(path) or known.get(path.split(".", maxsplit=1)[0])
+        if field is None:
+            say("    not described: telemetry-spool audit tells more")
+        else:
+            say(f"    {field.what}")
+            say(f"    Why: {field.why}")
 
 
-def _row(segment: SegmentFile, line: Line) -> dict[str, str]:
-    event = parse(line)
-    event_type, date = (
-        (event.event_type, event.date) if isinstance(event, Event) else ("(not an event)", "")
-    )
-    return {
-        "id": event_id(line.data),
-        "event_type": event_type,
-        "date": date,
-        "state": "local" if segment.kind.local else "pending",
-        "segment": segment.name,
-    }
+def _leaves(value: object, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{path}.{name}" if path else str(name))
+    else:
+        yield path or "(event)", value
+
+
+def tail(
+    *,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C.")
+    ] = False,
+    number: Annotated[
+        int, typer.Option("--lines", "-n", min=0, help="How many of the last ones.")
+    ] = 10,
+    types: filters.Types = None,
+    sources: filters.Sources = None,
+    clusters: filters.Clusters = None,
+    as_json_: JsonLines = False,
+) -> None:
+    """Show the last events that were recorded and, with -f, each new one as it comes.
+
+    An event that the uploader sends before it is seen here is shown as sent, from its receipt.
+
+    Examples: telemetry-spool tail -f; telemetry-spool tail -n 3 --json
+    """
+    chosen = filters.selection(types=types, sources=sources, clusters=clusters)
+    follower = Follower(writer_config().directories, complain)
+    for entry in deque(filter(chosen.admits, follower.spooled()), maxlen=number):
+        _print(entry, as_json_=as_json_)
+    pause = threading.Event()
+    try:
+        while follow:
+            sys.stdout.flush()
+            pause.wait(_FOLLOW_SECONDS)
+            for entry in filter(chosen.admits, follower.news()):
+                _print(entry, as_json_=as_json_)
+    except KeyboardInterrupt:
+        return
+
+
+def _print(entry: Entry, *, as_json_: bool) -> None:
+    if as_json_:
+        say(json.dumps(as_json(entry)))
+    elif columns() < _NARROW_COLUMNS:
+        say(f"{entry.id[:8]:<8} {plain(entry.date[:10]):<10} {entry.state} {_named(entry)}")
+    else:
+        state = f"{entry.state:<8}"
+        say(f"{entry.id[:SHORT_ID]:<12}  {plain(entry.date):<32}  {state}  {_named(entry)}")
+
+
+def _named(entry: Entry) -> str:
+    """Return what an event is called, and what happened to it where that needs a reason."""
+    if entry.state is State.LOST:
+        return f"{entry.count:,} lost: {plain(str(entry.more.get('reason')))}"
+    name = plain(entry.event_type) or "(no event_type)"
+    reason = entry.more.get("reason") if entry.state is State.REJECTED else None
+    return f"{name}: {plain(str(reason))}" if reason else name
