@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from telemetry_spool import paths, policy
+from telemetry_spool.settings import SettingError, Source
+from telemetry_spool.writer_settings import WRITER_SETTINGS
+
 
 class Mode(Enum):
     """What the person who owns this machine allows."""
@@ -59,18 +63,80 @@ def by_choice(text: str | None) -> Consent:
     )
 
 
+def by_policy(source: Source) -> Consent:
+    """Return the most that a site policy allows. Raises SettingError if it has a bad key or value.
+
+    A policy that sets no mode allows everything.
+    """
+    policy.check(source, WRITER_SETTINGS)
+    mode = Mode(source.values.get(policy.MODE.name, policy.MODE.default))
+    return Consent(mode, f"{source.label} allows at most {mode.value}")
+
+
+_PRIVACY = (Mode.ON, Mode.LOCAL, Mode.OFF)
+
+
+def most_private(policy_allows: Consent, chosen: Consent) -> Consent:
+    """Return the more private of two answers; of two that are equally private, the policy's.
+
+    A policy that allows everything decides nothing.
+    """
+    if policy_allows.mode is Mode.ON:
+        return chosen
+    order = _PRIVACY.index
+    return chosen if order(chosen.mode) > order(policy_allows.mode) else policy_allows
+
+
+@dataclass(frozen=True, slots=True)
+class _Policy:
+    """A site policy that could be understood, and the stamp its file had just before."""
+
+    stamp: policy.Stamp
+    source: Source
+    allows: Consent
+
+
+_NO_POLICY = _Policy(None, policy.ABSENT, Consent(Mode.ON, "there is no site policy"))
+
+
+def _read_policy(stamp: policy.Stamp) -> _Policy:
+    if stamp is None:
+        return _NO_POLICY
+    source = policy.read()
+    return _Policy(stamp, source, by_policy(source))
+
+
 class ConsentReader:
-    """Reads consent again and again, for some 2 µs where nothing was chosen."""
+    """Reads consent again and again, for some 4 µs where nothing was demanded or chosen."""
 
     def __init__(self, mode_file: Path | None, environ: Mapping[str, str] = os.environ) -> None:
-        """Take the environment as it is now, as Flower does; the mode file is read each time."""
+        """Take the environment as it is now, as Flower does; files are looked at each time."""
         self._mode_file = str(mode_file) if mode_file else ""
+        self._policy_file = str(paths.POLICY_FILE)
         self._demanded = by_environment(environ)
+        # In one: another thread may read the policy at the same time, and see a newer one.
+        self._policy = _NO_POLICY
+
+    @property
+    def policy(self) -> Source:
+        """What the site policy said when it could be understood last."""
+        return self._policy.source
 
     def now(self) -> Consent:
-        """Return the consent of this moment. A mode file that cannot be read means off."""
+        """Return the consent of this moment. A file that cannot be read or understood means off."""
         if self._demanded is not None:
             return self._demanded
+        try:
+            stamp = policy.stamp(self._policy_file)
+            if stamp != self._policy.stamp:
+                self._policy = _read_policy(stamp)
+        except SettingError as error:
+            return Consent(Mode.OFF, str(error))
+        except OSError as error:
+            return Consent(Mode.OFF, f"{policy.label()} cannot be read: {error.strerror}")
+        return most_private(self._policy.allows, self._choice())
+
+    def _choice(self) -> Consent:
         try:
             os.stat(self._mode_file)  # half the cost of an open that fails
         except (FileNotFoundError, NotADirectoryError):

@@ -49,6 +49,10 @@ class LossLedger:
         """Whether there are losses that are not on disk yet."""
         return bool(self._unwritten)
 
+    def inherit(self, earlier: LossLedger) -> None:
+        """Count what another ledger of this process could not write down."""
+        self._unwritten.extend(earlier._unwritten)
+
     def lost(self, count: int, reason: str, now: datetime) -> None:
         """Count `count` events lost for `reason` and try to write down all that is unwritten."""
         self._unwritten.append(_Loss(os.getpid(), count, reason))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,13 @@ from pathlib import Path
 import platformdirs
 
 APPLICATION = "flwr-telemetry"
+
+POLICY_FILE = Path(
+    "/Library/Application Support/flwr-telemetry/policy.toml"
+    if sys.platform == "darwin"
+    else "/etc/flwr-telemetry/policy.toml"
+)
+"""The site policy. No variable moves it: it is the administrator's word against the user's."""
 
 NOWHERE = Path("/dev/null/no-home-directory")
 """The root where none can be determined: it cannot exist, and the error names the reason."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import cache
 
 from telemetry_spool.consent import ConsentReader, Mode
+from telemetry_spool.settings import Source
 from telemetry_spool.spool import Spool, utc_now
 from telemetry_spool.writer_settings import WriterConfig, writer_config
 
@@ -16,9 +17,10 @@ class Recorder:
 
     def __init__(self, config: WriterConfig) -> None:
         """Use the directories and limits in `config`."""
+        self._config = config
         self._spool = Spool(config)
-        self._directory = config.directories.spool
-        self.consent = ConsentReader(config.mode_file).now
+        self._reader = ConsentReader(config.mode_file)
+        self.consent = self._reader.now
         self._warned = False
         for problem in config.problems:
             self._warn(problem)
@@ -28,15 +30,27 @@ class Recorder:
         if mode is Mode.OFF:
             return False
         try:
+            if self._reader.policy is not self._config.policy:
+                self._follow(self._reader.policy)
             self._spool.append(line, local=mode is Mode.LOCAL)
         except OSError as error:
             # Its text has the name of a file, often a random one: each loss would be a new reason.
-            self.lost(f"{self._directory} cannot be written: {error.strerror or error}")
+            directory = self._config.directories.spool
+            self.lost(f"{directory} cannot be written: {error.strerror or error}")
             return False
         except Exception as error:  # noqa: BLE001 - the boundary to the host program
             self.lost(str(error))
             return False
         return True
+
+    def _follow(self, policy: Source) -> None:
+        """Spool as another site policy demands from now on."""
+        config = self._config.under(policy)
+        if config != self._config:
+            spool = Spool(config)
+            spool.losses.inherit(self._spool.losses)
+            self._spool = spool
+        self._config = config
 
     def lost(self, reason: str) -> None:
         """Count one event as lost and say so once through `logging`. Never raises.

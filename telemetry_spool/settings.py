@@ -1,7 +1,8 @@
 """Settings: one name in the file, in the environment and as a flag; one way to resolve them.
 
-Precedence: flag > environment > user file > site file > default. Both packages declare their own
-settings; the files are shared, so each side passes by what only the other one knows.
+Precedence: site policy > flag > environment > user file > site file > default. Both packages
+declare their own settings; the files are shared, so each side passes by what only the other one
+knows.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Setting:
 
     `convert` takes a TOML value or the text of a variable or flag and returns the value, or raises
     ValueError. `allowed` completes "must be …", `summary` says what it does, `why` justifies the
-    default.
+    default. The value of a `secret` one may have a password in it, and is in no message.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Setting:
     allowed: str
     summary: str
     why: str
+    secret: bool = False
 
     @property
     def variable(self) -> str:
@@ -120,7 +122,7 @@ def boolean(raw: object) -> bool:
     raise ValueError(raw)
 
 
-def directory(raw: object) -> Path:
+def absolute_path(raw: object) -> Path:
     """Accept an absolute path; `~` stands for the home directory."""
     if not isinstance(raw, (str, Path)):
         raise ValueError(raw)
@@ -128,6 +130,17 @@ def directory(raw: object) -> Path:
     if not path.is_absolute() or "\0" in str(path):
         raise ValueError(raw)
     return path
+
+
+def one_of(*words: str) -> Callable[[object], str]:
+    """Accept one of these words."""
+
+    def convert(raw: object) -> str:
+        if not isinstance(raw, str) or raw not in words:
+            raise ValueError(raw)
+        return raw
+
+    return convert
 
 
 def environment(settings: Iterable[Setting], environ: Mapping[str, str] = os.environ) -> Source:
@@ -151,10 +164,15 @@ def file(path: Path) -> Source:
         return Source(str(path), {})
     except OSError as error:
         raise SettingError(f"{path}: cannot be read: {error.strerror}") from error
+    return parse_toml(content, str(path))
+
+
+def parse_toml(content: bytes, label: str) -> Source:
+    """Read the bytes of a TOML file. Raises SettingError if they are not TOML."""
     try:
-        return Source(str(path), tomllib.loads(content.decode("utf-8")))
+        return Source(label, tomllib.loads(content.decode("utf-8")))
     except (ValueError, RecursionError) as error:
-        raise SettingError(f"{path}: not valid TOML: {error}") from error
+        raise SettingError(f"{label}: not valid TOML: {error}") from error
 
 
 def resolve_one(setting: Setting, sources: Sequence[Source]) -> Resolved:
@@ -169,7 +187,8 @@ def resolve_one(setting: Setting, sources: Sequence[Source]) -> Resolved:
             shown = {ENVIRONMENT: setting.variable, FLAGS: setting.flag}.get(
                 source.label, f"{source.label}: {setting.name}"
             )
-            raise SettingError(f"{shown} = {raw!r}: must be {setting.allowed}") from None
+            what = shown if setting.secret else f"{shown} = {raw!r}"
+            raise SettingError(f"{what}: must be {setting.allowed}") from None
     return Resolved(setting.default, "default")
 
 

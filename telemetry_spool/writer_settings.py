@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from telemetry_spool import paths
+from telemetry_spool import paths, policy
 from telemetry_spool.settings import (
     Setting,
     SettingError,
+    Source,
+    absolute_path,
     boolean,
-    directory,
     environment,
     file,
     resolve_one,
@@ -28,7 +29,7 @@ LARGEST_EVENT_BYTES = MIB
 DIR = Setting(
     "dir",
     None,
-    directory,
+    absolute_path,
     "an absolute path",
     "directory with spool, receipts, dead letters and status",
     "the platform's state directory of this user",
@@ -36,7 +37,7 @@ DIR = Setting(
 SPOOL_DIR = Setting(
     "spool_dir",
     None,
-    directory,
+    absolute_path,
     "an absolute path",
     "directory of the spool, if it is not to be in `dir`",
     "the spool lies in `dir` with the rest",
@@ -80,7 +81,10 @@ WRITER_SETTINGS = (DIR, SPOOL_DIR, MAX_EVENT_BYTES, MAX_SEGMENT_BYTES, MAX_SPOOL
 
 @dataclass(frozen=True, slots=True)
 class WriterConfig:
-    """Where a writer spools and how much, and what was wrong with its settings."""
+    """Where a writer spools and how much, and what was wrong with its settings.
+
+    `policy` is what the site demands, `chosen` what everybody else says, in the order of rank.
+    """
 
     directories: paths.Directories
     mode_file: Path | None
@@ -89,6 +93,12 @@ class WriterConfig:
     max_spool_bytes: int
     fsync: bool
     problems: tuple[str, ...]
+    policy: Source = field(default=policy.ABSENT, compare=False)
+    chosen: tuple[Source, ...] = field(default=(), compare=False)
+
+    def under(self, demanded: Source) -> WriterConfig:
+        """Return these settings with another site policy in force."""
+        return _config(demanded, self.chosen, [])
 
 
 def writer_config(environ: Mapping[str, str] = os.environ) -> WriterConfig:
@@ -99,12 +109,24 @@ def writer_config(environ: Mapping[str, str] = os.environ) -> WriterConfig:
     the root is then a path that cannot exist, and every event becomes a loss with that reason.
     """
     problems: list[str] = []
-    sources = [environment(WRITER_SETTINGS, environ)]
+    demanded = policy.ABSENT
+    try:
+        found = policy.read()
+        policy.check(found, WRITER_SETTINGS)
+        demanded = found
+    except SettingError as error:
+        problems.append(str(error))
+    chosen = [environment(WRITER_SETTINGS, environ)]
     for path in paths.config_files():
         try:
-            sources.append(file(path))
+            chosen.append(file(path))
         except SettingError as error:
             problems.append(str(error))
+    return _config(demanded, tuple(chosen), problems)
+
+
+def _config(demanded: Source, chosen: tuple[Source, ...], problems: list[str]) -> WriterConfig:
+    sources = (demanded, *chosen)
 
     def value(setting: Setting) -> Any:
         try:
@@ -125,4 +147,6 @@ def writer_config(environ: Mapping[str, str] = os.environ) -> WriterConfig:
         max_spool_bytes=value(MAX_SPOOL_BYTES),
         fsync=value(FSYNC),
         problems=tuple(problems),
+        policy=demanded,
+        chosen=chosen,
     )

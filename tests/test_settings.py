@@ -13,8 +13,8 @@ from telemetry_spool.settings import (
     Setting,
     SettingError,
     Source,
+    absolute_path,
     boolean,
-    directory,
     environment,
     file,
     resolve_one,
@@ -145,8 +145,8 @@ GOOD: list[tuple[Convert, object, object]] = [
     (boolean, "YES", True),
     (boolean, "false", False),
     (boolean, "no", False),
-    (directory, "/absolute", Path("/absolute")),
-    (directory, Path("/absolute"), Path("/absolute")),
+    (absolute_path, "/absolute", Path("/absolute")),
+    (absolute_path, Path("/absolute"), Path("/absolute")),
 ]
 
 BAD: list[tuple[Convert, object]] = [
@@ -175,11 +175,11 @@ BAD: list[tuple[Convert, object]] = [
     (boolean, "on"),
     (boolean, ""),
     (boolean, None),
-    (directory, "relative"),
-    (directory, ""),
-    (directory, "~nobody-has-this-name/x"),
-    (directory, "/with\0nul"),
-    (directory, 1),
+    (absolute_path, "relative"),
+    (absolute_path, ""),
+    (absolute_path, "~nobody-has-this-name/x"),
+    (absolute_path, "/with\0nul"),
+    (absolute_path, 1),
 ]
 
 
@@ -201,7 +201,7 @@ def test_what_is_not_allowed_is_a_value_error(convert: Convert, raw: object) -> 
 
 def test_a_tilde_is_the_home_directory() -> None:
     """As people write it in a settings file."""
-    assert directory("~/telemetry") == Path(os.environ["HOME"]) / "telemetry"
+    assert absolute_path("~/telemetry") == Path(os.environ["HOME"]) / "telemetry"
 
 
 @pytest.mark.parametrize("setting", WRITER_SETTINGS, ids=lambda setting: setting.name)

@@ -308,9 +308,10 @@ def test_without_a_home_a_directory_must_be_set(monkeypatch: pytest.MonkeyPatch)
 
 def test_names_are_the_same_everywhere() -> None:
     """File key, variable and flag follow from one name."""
-    assert [(setting.variable, setting.flag) for setting in UPLOADER_SETTINGS][:2] == [
+    assert [(setting.variable, setting.flag) for setting in UPLOADER_SETTINGS][:3] == [
         ("FLWR_TELEMETRY_ENDPOINT", "--endpoint"),
-        ("FLWR_TELEMETRY_CONCURRENCY", "--concurrency"),
+        ("FLWR_TELEMETRY_PROXY", "--proxy"),
+        ("FLWR_TELEMETRY_CA_BUNDLE", "--ca-bundle"),
     ]
     assert len({setting.variable for setting in ALL_SETTINGS}) == len(ALL_SETTINGS)
 

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from ipaddress import ip_address
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from telemetry_spool import paths
+from telemetry_spool import paths, policy
 from telemetry_spool.settings import (
     FLAGS,
     Resolved,
     Setting,
     SettingError,
     Source,
+    absolute_path,
     boolean,
     environment,
     file,
@@ -27,26 +27,35 @@ from telemetry_spool.settings import (
     whole_number,
 )
 from telemetry_spool.writer_settings import DIR, SPOOL_DIR, WRITER_SETTINGS
-
-
-def _url(raw: object) -> str:
-    if not isinstance(raw, str):
-        raise ValueError(raw)
-    parts = urlsplit(raw)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-        raise ValueError(raw)
-    if parts.username is not None or any(character.isspace() for character in raw):
-        raise ValueError(raw)
-    return raw
-
+from uploader.addresses import endpoint_url, is_loopback, proxy_url
 
 ENDPOINT = Setting(
     "endpoint",
     "https://telemetry.flower.ai/api/v1/event",
-    _url,
+    endpoint_url,
     "an http(s) URL without user name and password",
     "where events are sent",
     "the address that Flower itself sends to",
+)
+PROXY = Setting(
+    "proxy",
+    None,
+    proxy_url,
+    "a URL like http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with signs in the password as "
+    "%XX",
+    "the proxy to the endpoint, whatever HTTPS_PROXY and NO_PROXY say; a password in it is never "
+    "shown",
+    "the proxy variables of the environment decide",
+    secret=True,
+)
+CA_BUNDLE = Setting(
+    "ca_bundle",
+    None,
+    absolute_path,
+    "an absolute path",
+    "file or directory with the certificates of the authorities to trust, whatever "
+    "REQUESTS_CA_BUNDLE says",
+    "the authorities that `requests` trusts",
 )
 CONCURRENCY = Setting(
     "concurrency",
@@ -99,6 +108,8 @@ KEEP_SENT = Setting(
 
 UPLOADER_SETTINGS = (
     ENDPOINT,
+    PROXY,
+    CA_BUNDLE,
     CONCURRENCY,
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
@@ -127,21 +138,31 @@ class UploaderConfig:
     read_timeout: float
     rescan_interval: float
     keep_sent: bool
+    proxy: str | None = field(default=None, repr=False)
+    ca_bundle: Path | None = None
 
 
 def resolve(flags: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, Resolved]:
     """Resolve every setting, with its origin. Raises SettingError for anything that is wrong."""
-    sources = [Source(FLAGS, flags), environment(ALL_SETTINGS, environ)]
+    demanded = policy.read()
+    _refuse_unknown(demanded, (policy.MODE, *ALL_SETTINGS))
+    policy.check(demanded, ALL_SETTINGS)
+    sources = [demanded, Source(FLAGS, flags), environment(ALL_SETTINGS, environ)]
     for path in paths.config_files():
         source = file(path)
-        for name in unknown_keys(source, ALL_SETTINGS):
-            raise SettingError(f"{path}: unknown setting {name!r}{_suggestion(name)}")
+        _refuse_unknown(source, ALL_SETTINGS)
         sources.append(source)
     return {setting.name: resolve_one(setting, sources) for setting in ALL_SETTINGS}
 
 
-def _suggestion(name: str) -> str:
-    close = difflib.get_close_matches(name, [setting.name for setting in ALL_SETTINGS], n=1)
+def _refuse_unknown(source: Source, settings: Iterable[Setting]) -> None:
+    names = [setting.name for setting in settings]
+    for name in unknown_keys(source, settings):
+        raise SettingError(f"{source.label}: unknown setting {name!r}{_suggestion(name, names)}")
+
+
+def _suggestion(name: str, names: Sequence[str]) -> str:
+    close = difflib.get_close_matches(name, names, n=1)
     return f": did you mean {close[0]!r}?" if close else "; telemetry-uploader check lists them"
 
 
@@ -158,10 +179,16 @@ def build(resolved: Mapping[str, Resolved]) -> UploaderConfig:
 
     endpoint = value(ENDPOINT)
     in_the_clear = urlsplit(endpoint).scheme == "http" and not value(ALLOW_INSECURE)
-    if in_the_clear and not _is_loopback(endpoint):
+    if in_the_clear and not is_loopback(endpoint):
         raise SettingError(
             f"endpoint = {endpoint!r} ({resolved['endpoint'].origin}): events would cross the "
             "network in the clear; use https, or set allow_insecure = true"
+        )
+    ca_bundle = value(CA_BUNDLE)
+    if ca_bundle is not None and not os.access(ca_bundle, os.R_OK):
+        raise SettingError(
+            f"ca_bundle = {str(ca_bundle)!r} ({resolved['ca_bundle'].origin}): there is nothing "
+            "that can be read; give a PEM file, or a directory made with openssl rehash"
         )
     root = value(DIR) or paths.default_root()
     if root is None:
@@ -176,14 +203,6 @@ def build(resolved: Mapping[str, Resolved]) -> UploaderConfig:
         read_timeout=value(READ_TIMEOUT),
         rescan_interval=value(RESCAN_INTERVAL),
         keep_sent=value(KEEP_SENT),
+        proxy=value(PROXY),
+        ca_bundle=ca_bundle,
     )
-
-
-def _is_loopback(endpoint: str) -> bool:
-    host = urlsplit(endpoint).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -51,7 +51,12 @@ def connector(config: UploaderConfig) -> TransportFactory:
 
     def connect() -> RequestsTransport:
         return RequestsTransport(
-            config.endpoint, config.connect_timeout, config.read_timeout, direct=config.direct
+            config.endpoint,
+            config.connect_timeout,
+            config.read_timeout,
+            direct=config.direct,
+            proxy=config.proxy,
+            ca_bundle=config.ca_bundle,
         )
 
     return connect

@@ -42,7 +42,7 @@ def _parameter(setting: Setting) -> inspect.Parameter:
         help=f"{setting.summary[0].upper()}{setting.summary[1:]}.{default}",
         metavar=None if is_switch else "VALUE",
         show_default=False,
-        rich_help_panel="Settings (flag > environment > config.toml > default)",
+        rich_help_panel="Settings (site policy > flag > environment > config.toml > default)",
     )
     return inspect.Parameter(
         setting.name,
@@ -54,6 +54,8 @@ def _parameter(setting: Setting) -> inspect.Parameter:
 
 def shown(value: object) -> str:
     """Return a value as a person writes it."""
+    if value is None:
+        return "unset"
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -29,8 +29,11 @@ _OPERATOR_ERRORS = {
     403: "the endpoint or a proxy forbids the request: " + _CHECK_ENDPOINT,
     404: "there is nothing at this address: " + _CHECK_ENDPOINT,
     405: "the address does not take POST: " + _CHECK_ENDPOINT,
-    407: "the proxy wants credentials: put them into HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
+    407: "the proxy wants credentials: put them into the setting `proxy`, or into "
+    "HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
 }
+_PORTAL = "something between here and the endpoint answers, perhaps a login page"
+_LOG_IN = "log in to the network's page in a browser, or " + _CHECK_ENDPOINT
 
 
 class Verdict(Enum):
@@ -80,7 +83,7 @@ class Failure:
 class Outcome:
     """A verdict with everything that a person or a ledger wants to know about it.
 
-    `reason` is for people; `remedy` says what to do about a HOLD. `retry_after` is in seconds.
+    `reason` is for people; `remedy` says what they can do about it. `retry_after` is in seconds.
     """
 
     verdict: Verdict
@@ -102,13 +105,22 @@ def _judge_failure(failure: Failure) -> Outcome:
         case Trouble.NETWORK:
             return Outcome(Verdict.RETRY, reason)
         case Trouble.TLS:
-            remedy = "check this machine's clock and its CA bundle (REQUESTS_CA_BUNDLE)"
+            remedy = (
+                "check this machine's clock and its CA bundle (REQUESTS_CA_BUNDLE, or the setting "
+                "`ca_bundle`)"
+            )
         case Trouble.PROXY_CREDENTIALS:
             remedy = _OPERATOR_ERRORS[407]
         case Trouble.PROXY_REFUSAL:
-            remedy = "have the proxy let this endpoint through, or except it with NO_PROXY"
+            remedy = (
+                "have the proxy let this endpoint through, or pass it by (NO_PROXY, or the setting "
+                "`proxy`)"
+            )
         case Trouble.CONFIGURATION:
-            remedy = "check the proxy and CA variables (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE)"
+            remedy = (
+                "check the settings `proxy` and `ca_bundle` (telemetry-uploader check), and the "
+                "proxy and CA variables (HTTPS_PROXY, NO_PROXY, REQUESTS_CA_BUNDLE)"
+            )
     return Outcome(Verdict.HOLD, reason, remedy)
 
 
@@ -131,9 +143,9 @@ def _verdict(answer: Answer) -> tuple[Verdict, str, str]:
     if 200 <= status < 300 and _is_empty_or_json(answer):
         return Verdict.ACCEPTED, "", ""
     if 200 <= status < 300 or (status == 403 and _is_html(answer)):
-        return Verdict.RETRY, f" with a page instead of JSON: {_PORTAL}", ""
+        return Verdict.RETRY, f" with a page instead of JSON: {_PORTAL}", _LOG_IN
     if status in _TEMPORARY or status >= 500:
-        return Verdict.RETRY, "", ""
+        return Verdict.RETRY, *((f": {_PORTAL}", _LOG_IN) if status == 511 else ("", ""))
     if status < 400:
         where = f" to {_quoted(answer.location)}" if answer.location else ""
         return Verdict.HOLD, f": the endpoint has moved{where}", _CHECK_ENDPOINT
@@ -147,9 +159,6 @@ def _quoted(text: str) -> str:
     """Return what came over the network as a person may see it."""
     shown = plain(text)
     return shown if len(shown) <= _REASON_CHARACTERS else shown[:_REASON_CHARACTERS] + "…"
-
-
-_PORTAL = "something between here and the endpoint answers, perhaps a login page"
 
 
 def _is_html(answer: Answer) -> bool:

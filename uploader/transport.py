@@ -7,6 +7,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 import requests
@@ -27,6 +28,10 @@ _BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 _NO_TUNNEL = re.compile("Tunnel connection failed: ([0-9]{3})")
 
 
+# A URL that cannot be parsed is in the library's words as it is, with what stands before its host.
+_LOGIN = re.compile(r"//\S*@")
+
+
 class Transport(Protocol):
     """What sends a body to the endpoint. Used by one thread only; it never raises."""
 
@@ -39,7 +44,7 @@ TransportFactory = Callable[[], Transport]
 
 
 class RequestsTransport:
-    """The default transport: `requests`, with its rules for proxies and CA bundles.
+    """The default transport: `requests`, with its rules where proxy and CA bundle are not set.
 
     Connections are kept alive. The prepared request goes straight to the adapter: so no redirect is
     followed, no cookie is kept or sent and no `.netrc` is read, and nothing goes out that the user
@@ -47,12 +52,24 @@ class RequestsTransport:
     """
 
     def __init__(
-        self, endpoint: str, connect_timeout: float, read_timeout: float, *, direct: bool = False
+        self,
+        endpoint: str,
+        connect_timeout: float,
+        read_timeout: float,
+        *,
+        direct: bool = False,
+        proxy: str | None = None,
+        ca_bundle: Path | None = None,
     ) -> None:
-        """Send to `endpoint`, past any proxy if `direct`; the timeouts are in seconds."""
+        """Send to `endpoint`; the timeouts are in seconds.
+
+        Past any proxy if `direct`, else through `proxy` if there is one, else as the environment
+        says; with the authorities in `ca_bundle`, else those that the environment says.
+        """
         self._endpoint = endpoint
         self._timeouts = (connect_timeout, read_timeout)
-        self._proxies = {"no_proxy": "*"} if direct else {}
+        self._proxies = _proxies(proxy, direct=direct)
+        self._verify = str(ca_bundle) if ca_bundle else True
         self._session = requests.Session()
         self._adapter = BoundedAdapter()
         self._request: requests.PreparedRequest | None = None
@@ -98,7 +115,7 @@ class RequestsTransport:
         now = time.monotonic()
         if now - self._settled_at > _SETTLED_SECONDS:
             self._settings = self._session.merge_environment_settings(
-                self._endpoint, self._proxies, True, None, None
+                self._endpoint, dict(self._proxies), True, self._verify, None
             )
             self._settled_at = now
         return self._settings
@@ -134,6 +151,12 @@ class RequestsTransport:
         return body[:BODY_BYTES], True
 
 
+def _proxies(proxy: str | None, *, direct: bool) -> dict[str, str]:
+    if direct:
+        return {"no_proxy": "*"}
+    return {"http": proxy, "https": proxy} if proxy else {}
+
+
 def _proxy_trouble(error: Exception) -> Trouble:
     no_tunnel = _NO_TUNNEL.search(str(_innermost(error)))
     match int(no_tunnel[1]) if no_tunnel else None:
@@ -147,7 +170,7 @@ def _proxy_trouble(error: Exception) -> Trouble:
 
 def _words(error: Exception) -> str:
     inner = _innermost(error)
-    return f"{type(inner).__name__}: {inner}"
+    return f"{type(inner).__name__}: {_LOGIN.sub('//…@', str(inner))}"
 
 
 def _innermost(error: Exception) -> BaseException:

@@ -203,7 +203,7 @@ def held(what: str, staging: Staging, reason: str, remedy: str) -> Row:
 
 
 LOGIN, WRONG_LOGIN = f"{USER}:{PASSWORD}@", f"{USER}:{WRONG_PASSWORD}@"
-VARIABLES = "check the proxy and CA variables"
+VARIABLES = "the proxy and CA variables"
 NO_TUNNELS = "ConnectPort 563"
 
 ROWS = [

@@ -19,7 +19,9 @@ from tests.faults.table import survives_each
 
 HELD = "the events stay in the spool; the status names the remedy"
 KEPT = "the events stay in the spool; the endpoint is tried again"
-REMEDY = "check this machine's clock and its CA bundle (REQUESTS_CA_BUNDLE)"
+REMEDY = (
+    "check this machine's clock and its CA bundle (REQUESTS_CA_BUNDLE, or the setting `ca_bundle`)"
+)
 
 # Near the cap, with room for a machine that is slow to write its status.
 OPERATORS_WAIT = (300, 900)
