@@ -99,10 +99,10 @@ def _texts(event: object) -> Iterator[tuple[Path, str, bool]]:
 
 def _part(schema: Mapping[str, Any], path: Path, odd: Set[Path]) -> Mapping[str, Any] | None:
     """Return the part of the schema that a value was found to keep to; None if there is none."""
+    if any(path[:depth] in odd for depth in range(len(path) + 1)):
+        return None
     part = schema
-    for depth, name in enumerate(path, start=1):
-        if path[:depth] in odd:
-            return None
+    for name in path:
         part = part["items"] if "items" in part else part["properties"][name]
     return part
 

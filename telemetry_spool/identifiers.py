@@ -22,7 +22,7 @@ _MAC = re.compile(
 )
 
 # `12::30` and `a::b` are more often something else: a time, a name in a program.
-_DIGITS_OF_IPV6 = 4
+_DIGITS_OF_IPV6 = 5
 _COLONS_OF_IPV6 = 2
 
 
@@ -33,13 +33,13 @@ def emails(text: str) -> Iterator[str]:
 
 def ip_addresses(text: str) -> Iterator[str]:
     """Yield the IP addresses in a text that could be those of a machine on a network."""
-    yield from (each for each in matches(_IPV4, text) if _is_address(each, IPv4Address))
     for each in matches(_IPV6, text):
         digits = sum(map(str.isalnum, each))
         telling = digits >= _DIGITS_OF_IPV6 and any(map(str.isdigit, each))
         colons = each.count(":") >= _COLONS_OF_IPV6
         if telling and colons and _is_address(each, IPv6Address):
             yield each
+    yield from (each for each in matches(_IPV4, text) if _is_address(each, IPv4Address))
 
 
 def _is_address(text: str, kind: Callable[[str], IPv4Address | IPv6Address]) -> bool:

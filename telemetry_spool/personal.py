@@ -49,6 +49,7 @@ _SHORT = 200
 
 def _find(text: str, owner: Owner, free: bool) -> tuple[Trace, ...]:
     finders: tuple[tuple[str, Callable[[str], Iterator[str]]], ...] = (
+        ("a key or token", secrets),
         ("the home directory of this user", lambda rest: _own_homes(rest, owner.homes)),
         ("a home directory", _homes),
         ("an e-mail address", emails),
@@ -56,7 +57,6 @@ def _find(text: str, owner: Owner, free: bool) -> tuple[Trace, ...]:
         ("the name of this host", lambda rest: _names(rest, owner.host_names, free)),
         ("a MAC address", lambda rest: mac_addresses(rest, owner.macs)),
         ("an IP address", ip_addresses if free else lambda _: iter(())),
-        ("a key or token", secrets),
     )
     found = []
     for looks_like, finder in finders:
@@ -103,7 +103,7 @@ _ORDINARY = frozenset(
 
 def _names(text: str, names: frozenset[str], free: bool) -> Iterator[str]:
     lower = text.lower()
-    for name in sorted(names):
+    for name in sorted(names, key=len, reverse=True):
         sought = name.lower()
         distinctive = len(sought) >= _DISTINCTIVE and sought not in _ORDINARY
         if sought in lower and (free or distinctive):
