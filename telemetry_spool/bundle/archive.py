@@ -58,8 +58,8 @@ class Archive:
         """Read the manifest. Raises BadBundle, OSError."""
         self._packed = gzip.GzipFile(fileobj=file, mode="rb")
         size = self._header(MANIFEST)
-        if size > MANIFEST_BYTES:
-            raise BadBundle(f"the manifest is longer than {MANIFEST_BYTES:,} bytes")
+        if not 0 <= size <= MANIFEST_BYTES:
+            raise BadBundle(f"the manifest is not of 0 to {MANIFEST_BYTES:,} bytes")
         self.manifest = parse(b"".join(self._content(size)))
 
     def __enter__(self) -> Archive:

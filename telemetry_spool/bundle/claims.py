@@ -14,7 +14,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
 
 from telemetry_spool import paths
 from telemetry_spool.acks import Ack, read_ack, render
@@ -22,28 +21,29 @@ from telemetry_spool.appending import delete_locked
 from telemetry_spool.bundle.files import (
     CarryError,
     lock_within,
+    on_the_way,
     replacing,
     sync_directory,
 )
-from telemetry_spool.bundle.names import Places, Step, UnderWay, under_way
+from telemetry_spool.bundle.names import Places, Step, UnderWay
 from telemetry_spool.bundle.outbox import Outbox, lines_of
 from telemetry_spool.listing import SegmentFile, ack_of, open_segment, unaccepted_lines
 from telemetry_spool.segment import Line, event_id, read_lines
 from telemetry_spool.writer_settings import LARGEST_EVENT_BYTES
 
-_COPY_BYTES = 256 * 2**10
-
 
 def claim(segment: SegmentFile, outbox: Outbox, now: datetime) -> bool:
     """Move a segment's events from the spool to a bundle; False if somebody is using it.
 
-    True too for one that is gone or has nothing left to send: there is nothing to move. Raises
-    OSError.
+    False too for one that cannot be opened, True for one that is gone or has nothing left to send.
+    Raises OSError if it cannot be moved; the next export goes on then.
     """
     try:
         descriptor = open_segment(segment.path, write=True)
     except FileNotFoundError:
         return True
+    except OSError:
+        return False
     try:
         if not lock_within(descriptor):
             return False
@@ -71,11 +71,10 @@ def finish(places: Places, outbox: Outbox) -> None:
 
     Raises CarryError if somebody holds it, OSError.
     """
-    for name in _names(places.spool):
-        claimed = under_way(name)
-        if claimed is None or claimed.bundle != outbox.id or claimed.step is not Step.EXPORTING:
+    for claimed in on_the_way(places.spool, Step.EXPORTING):
+        if claimed.bundle != outbox.id:
             continue
-        path = str(places.spool / name)
+        path = str(places.spool / claimed.name)
         descriptor = open_segment(path, write=True)
         try:
             if not lock_within(descriptor):
@@ -87,12 +86,6 @@ def finish(places: Places, outbox: Outbox) -> None:
         finally:
             os.close(descriptor)
     _drop_acks(places, outbox)
-
-
-def _names(directory: Path) -> list[str]:
-    with suppress(FileNotFoundError):
-        return sorted(os.listdir(directory))
-    return []
 
 
 def _is_there(path: str, descriptor: int) -> bool:
@@ -125,40 +118,21 @@ def _copy(descriptor: int, ack: Ack, target: Path) -> None:
     try:
         copied = {event_id(line.data) for line in lines_of(target)}
     except FileNotFoundError:
-        _write(descriptor, unaccepted_lines(descriptor, ack, limit=LARGEST_EVENT_BYTES), target)
+        _write(unaccepted_lines(descriptor, ack, limit=LARGEST_EVENT_BYTES), target)
         return
     found = list(unaccepted_lines(descriptor, ack, limit=LARGEST_EVENT_BYTES))
     if not copied <= {event_id(line.data) for line in found}:
         found = list(read_lines(descriptor, limit=LARGEST_EVENT_BYTES))
     late = [line for line in found if event_id(line.data) not in copied]
     if late:
-        _write(descriptor, late, target, after=target)
+        _write(late, target, after=target)
 
 
-def _write(
-    descriptor: int, lines: Iterable[Line], target: Path, *, after: Path | None = None
-) -> None:
+def _write(lines: Iterable[Line], target: Path, *, after: Path | None = None) -> None:
     with replacing(target) as file:
         if after:
             file.write(after.read_bytes())
-        for line in lines:
-            if line.cut:
-                _copy_range(descriptor, line, file)
-            else:
-                file.write(line.data)
-            file.write(b"\n")
-
-
-def _copy_range(descriptor: int, line: Line, file: BinaryIO) -> None:
-    """Copy a line that is longer than any event, without its newline, in slices."""
-    ends = os.pread(descriptor, 1, line.end - 1) == b"\n"
-    position, end = line.start, line.end - ends
-    while position < end:
-        piece = os.pread(descriptor, min(_COPY_BYTES, end - position), position)
-        if not piece:
-            return  # somebody cut the file meanwhile
-        file.write(piece)
-        position += len(piece)
+        file.writelines(line.data + b"\n" for line in lines)
 
 
 def _save_ack(outbox: Outbox, name: str, ack: Ack) -> None:
@@ -173,7 +147,7 @@ def _save_ack(outbox: Outbox, name: str, ack: Ack) -> None:
 
 def _drop_acks(places: Places, outbox: Outbox) -> None:
     """Delete the progress of segments that were moved, or after all not taken."""
-    for name in _names(outbox.directory):
+    for name in os.listdir(outbox.directory):
         segment = paths.acked_segment(name)
         if segment is None:
             continue

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from telemetry_spool.appending import try_lock
-from telemetry_spool.bundle.names import Places
+from telemetry_spool.bundle.names import Places, Step, UnderWay, under_way
 
 # A writer holds a segment's lock for some 10 µs; an uploader holds it until it has sent all of it.
 LOCK_SECONDS = 0.5
@@ -52,6 +52,14 @@ def lock_within(descriptor: int, seconds: float = LOCK_SECONDS) -> bool:
             return False
         time.sleep(_PAUSE_SECONDS)  # bounded by the deadline: there is no flock with a time limit
     return True
+
+
+def on_the_way(spool: Path, step: Step) -> list[UnderWay]:
+    """Return what a crash left in the spool directory at this step. Raises OSError."""
+    with suppress(FileNotFoundError):
+        found = [under_way(name) for name in sorted(os.listdir(spool))]
+        return [segment for segment in found if segment and segment.step is step]
+    return []
 
 
 def make_directory(path: Path) -> None:

@@ -1,0 +1,251 @@
+"""Export: what is pending leaves the spool and becomes one file that can be carried.
+
+Each step is whole or not there, and the next run goes on from wherever a crash ended this one:
+
+1. `exported/ID/` is made; segments are claimed and moved there, one by one (`claims`).
+2. The note is written: all events of this bundle are together, and no more will join them.
+3. The file is written beside its final name, forced to the disk, and given that name.
+4. The note says which file it is. From here on the bundle is outstanding until receipts come.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from telemetry_spool import paths
+from telemetry_spool.bundle import archive, names
+from telemetry_spool.bundle.claims import claim, finish
+from telemetry_spool.bundle.files import (
+    CarryError,
+    alone,
+    make_directory,
+    publishing,
+    refuse_to_overwrite,
+    writing,
+)
+from telemetry_spool.bundle.manifest import BadBundle, Manifest, Part
+from telemetry_spool.bundle.names import Places
+from telemetry_spool.bundle.outbox import Note, Outbox, lines_of, outboxes, the_outbox
+from telemetry_spool.bundle.outstanding import recover
+from telemetry_spool.listing import SegmentFile, list_segments, pending_lines
+from telemetry_spool.text import counted
+
+# Locks do not reach every network file system's other hosts: their active segments are left alone
+# until nobody has appended for this long. The uploader waits as long.
+_QUIET_SECONDS = 60.0
+
+_READ_BYTES = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """What an export did, or would do: `file` is None if there was nothing to write.
+
+    `left` counts segments that stay in the spool because an uploader or a writer has them.
+    `resumed` says that an earlier export had been interrupted.
+    """
+
+    bundle: str | None
+    file: Path | None
+    events: int
+    local_events: int
+    bytes: int
+    segments: int
+    left: int
+    resumed: bool
+
+
+def preview(places: Places, *, include_local: bool) -> Exported:
+    """Say what an export would carry; nothing is changed. Raises OSError."""
+    waiting = next((box for box in outboxes(places) if not _is_written(box)), None)
+    events = local_events = size = segments = left = 0
+    found = [] if waiting is None else waiting.segments()
+    if waiting is None or waiting.note() is None:
+        wanted, left = _wanted(places, include_local=include_local)
+        found += wanted
+    for segment in found:
+        lines = [line.end - line.start for line in pending_lines(segment, limit=1)]
+        events += len(lines)
+        local_events += len(lines) * segment.kind.local
+        size += sum(lines)
+        segments += bool(lines)
+    bundle = waiting.id if waiting else None
+    return Exported(
+        bundle, None, events, local_events, size, segments, left, resumed=waiting is not None
+    )
+
+
+def export(
+    places: Places, file: Path, *, include_local: bool, now: Callable[[], datetime]
+) -> Exported:
+    """Move what is pending into a bundle and write it to `file`.
+
+    Raises CarryError for what a person can mend, OSError. What had left the spool by then is kept
+    in the bundle's directory, and the next export writes it.
+    """
+    if not (places.spool.exists() or places.exported.exists()):
+        return Exported(None, None, 0, 0, 0, 0, 0, resumed=False)
+    with alone(places):
+        recover(places, now)
+        outbox = next((box for box in outboxes(places) if not _is_written(box)), None)
+        resumed = outbox is not None
+        if outbox is not None and (note := outbox.note()) and _is_in(file, outbox):
+            return _note_file(outbox, note, file, left=0, resumed=True)
+        _check_place(file)
+        outbox = outbox or Outbox(places.exported / names.new_id(now(), os.urandom(8)))
+        left = 0 if outbox.note() else _collect(places, outbox, include_local, now)
+        if not any(outbox.segments()):
+            outbox.retire()
+            return Exported(None, None, 0, 0, 0, 0, left, resumed=resumed)
+        _check_local(outbox, include_local=include_local)
+        note = outbox.note()
+        if note is None:
+            note = Note(os.uname().nodename, now().isoformat(), outbox.events())
+            outbox.save(note)
+        write_file(outbox, note, file)
+        return _note_file(outbox, note, file, left=left, resumed=resumed)
+
+
+def export_again(places: Places, file: Path, beginning: str) -> Exported:
+    """Write what is outstanding of a bundle to another file: the first one was lost.
+
+    Raises CarryError, OSError.
+    """
+    with alone(places):
+        outbox = the_outbox(places, beginning)
+        note = outbox.note()
+        if note is None:
+            raise CarryError(
+                f"bundle {outbox.id} is not complete: telemetry-spool export FILE ends what was "
+                "interrupted",
+                os.EX_USAGE,
+            )
+        _check_place(file)
+        write_file(outbox, note, file)
+        return _note_file(outbox, note, file, left=0, resumed=False)
+
+
+def _is_written(outbox: Outbox) -> bool:
+    note = outbox.note()
+    return note is not None and note.file is not None
+
+
+def _is_in(file: Path, outbox: Outbox) -> bool:
+    """Tell whether a file is the whole of this bundle: a crash came behind its last rename."""
+    try:
+        with file.open("rb") as content, archive.Archive(content) as bundle:
+            if bundle.manifest.bundle != outbox.id:
+                return False
+            for part in bundle.manifest.segments:
+                for _ in bundle.segment(part):
+                    pass
+            bundle.finish()
+    except (OSError, BadBundle):
+        return False
+    return True
+
+
+def _check_place(file: Path) -> None:
+    """Raise CarryError or OSError if the file cannot be made, before anything is moved."""
+    refuse_to_overwrite(file)
+    probe = file.with_name(f".{file.name}.tmp")
+    with writing(probe):
+        pass
+    probe.unlink()
+
+
+def _collect(
+    places: Places, outbox: Outbox, include_local: bool, now: Callable[[], datetime]
+) -> int:
+    """Move what is pending; return how many segments somebody is using.
+
+    Active segments first: what a writer seals meanwhile is among the sealed ones then.
+    """
+    try:
+        make_directory(outbox.directory)
+        finish(places, outbox)
+        wanted, left = _wanted(places, include_local=include_local)
+        left += sum(not claim(found, outbox, now()) for found in wanted if found.kind.active)
+        wanted, _ = _wanted(places, include_local=include_local)
+        left += sum(not claim(found, outbox, now()) for found in wanted if not found.kind.active)
+        finish(places, outbox)
+    except OSError as error:
+        raise CarryError(
+            f"{error.filename or places.spool}: {error.strerror}; what had left the spool waits in "
+            f"{outbox.directory}: mend this and run the same again",
+            os.EX_IOERR,
+        ) from error
+    return left
+
+
+def _wanted(places: Places, *, include_local: bool) -> tuple[list[SegmentFile], int]:
+    """Return the segments to move, and how many are left to writers on other hosts."""
+    found = [
+        segment
+        for segment in list_segments(str(places.spool))
+        if segment.size and (include_local or not segment.kind.local)
+    ]
+    wanted = [segment for segment in found if _is_ours_to_seal(segment)]
+    return wanted, len(found) - len(wanted)
+
+
+def _is_ours_to_seal(segment: SegmentFile) -> bool:
+    if not segment.kind.active or paths.host_of(segment.name) == paths.host_name():
+        return True
+    return abs(time.time() - segment.modified) >= _QUIET_SECONDS
+
+
+def _check_local(outbox: Outbox, *, include_local: bool) -> None:
+    local = any(segment.kind.local for segment in outbox.segments())
+    if local and not include_local:
+        raise CarryError(
+            f"bundle {outbox.id}, whose export was interrupted, has events of mode local: add "
+            f"--include-local, or telemetry-spool export --take-back {outbox.id}",
+            os.EX_USAGE,
+        )
+
+
+def write_file(outbox: Outbox, note: Note, file: Path) -> None:
+    """Write the bundle's file. Raises CarryError, OSError: the events are kept."""
+    manifest = Manifest(outbox.id, note.host, note.created_at, tuple(_parts(outbox)))
+    try:
+        with publishing(file, file.with_name(f".{file.name}.{outbox.id}.tmp")) as target:
+            archive.write(target, manifest, outbox)
+    except OSError as error:
+        raise CarryError(
+            f"{file} cannot be written: {error.strerror}; {counted(note.events)} wait in "
+            f"{outbox.directory}: run this again, with another file if need be",
+            os.EX_IOERR,
+        ) from error
+
+
+def _parts(outbox: Outbox) -> Iterator[Part]:
+    for segment in outbox.segments():
+        digest, size = hashlib.sha256(), 0
+        with outbox.path(segment.name).open("rb") as file:
+            while piece := file.read(_READ_BYTES):
+                digest.update(piece)
+                size += len(piece)
+        events = sum(1 for _ in lines_of(segment.path))
+        yield Part(segment.name, events, size, digest.hexdigest())
+
+
+def _note_file(outbox: Outbox, note: Note, file: Path, *, left: int, resumed: bool) -> Exported:
+    outbox.save(replace(note, file=str(file.absolute())))
+    parts = list(_parts(outbox))
+    return Exported(
+        bundle=outbox.id,
+        file=file,
+        events=sum(part.events for part in parts),
+        local_events=sum(part.events for part in parts if names.is_local(part.name)),
+        bytes=sum(part.bytes for part in parts),
+        segments=len(parts),
+        left=left,
+        resumed=resumed,
+    )
