@@ -102,6 +102,15 @@ def check(source: Source, settings: Iterable[Setting]) -> None:
         resolve_one(setting, [source])
 
 
+def differ(one: Source, other: Source) -> bool:
+    """Tell whether two policies demand different settings; their modes do not matter."""
+    return one is not other and _settings(one) != _settings(other)
+
+
+def _settings(source: Source) -> dict[str, object]:
+    return {name: value for name, value in source.values.items() if name != MODE.name}
+
+
 def _content() -> bytes:
     descriptor = os.open(paths.POLICY_FILE, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     try:

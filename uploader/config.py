@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from telemetry_spool import paths, policy
+from telemetry_spool.dropbox import default_spool
 from telemetry_spool.settings import (
     FLAGS,
     Resolved,
@@ -127,6 +128,7 @@ class UploaderConfig:
     """What the uploader works with. Times are in seconds.
 
     `direct` forbids a proxy: the endpoint may be plain http only because it is on this machine.
+    `policy` is what the site demanded when these settings were put together.
     """
 
     directories: paths.Directories
@@ -140,13 +142,24 @@ class UploaderConfig:
     keep_sent: bool
     proxy: str | None = field(default=None, repr=False)
     ca_bundle: Path | None = None
+    policy: Source = field(default=policy.ABSENT, compare=False)
 
 
 def resolve(flags: Mapping[str, object], environ: Mapping[str, str]) -> dict[str, Resolved]:
     """Resolve every setting, with its origin. Raises SettingError for anything that is wrong."""
+    return _resolve(_demanded(), flags, environ)
+
+
+def _demanded() -> Source:
     demanded = policy.read()
     _refuse_unknown(demanded, (policy.MODE, *ALL_SETTINGS))
     policy.check(demanded, ALL_SETTINGS)
+    return demanded
+
+
+def _resolve(
+    demanded: Source, flags: Mapping[str, object], environ: Mapping[str, str]
+) -> dict[str, Resolved]:
     sources = [demanded, Source(FLAGS, flags), environment(ALL_SETTINGS, environ)]
     for path in paths.config_files():
         source = file(path)
@@ -168,7 +181,8 @@ def _suggestion(name: str, names: Sequence[str]) -> str:
 
 def load(flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -> UploaderConfig:
     """Return the effective configuration. Raises SettingError for anything that is wrong."""
-    return build(resolve(flags, environ))
+    demanded = _demanded()
+    return replace(build(_resolve(demanded, flags, environ)), policy=demanded)
 
 
 def build(resolved: Mapping[str, Resolved]) -> UploaderConfig:
@@ -190,11 +204,14 @@ def build(resolved: Mapping[str, Resolved]) -> UploaderConfig:
             f"ca_bundle = {str(ca_bundle)!r} ({resolved['ca_bundle'].origin}): there is nothing "
             "that can be read; give a PEM file, or a directory made with openssl rehash"
         )
-    root = value(DIR) or paths.default_root()
+    chosen_root = value(DIR)
+    root = chosen_root or paths.default_root()
     if root is None:
         raise SettingError("no home directory to keep the spool in: set FLWR_TELEMETRY_DIR")
     return UploaderConfig(
-        directories=paths.Directories(root, value(SPOOL_DIR) or root / "spool"),
+        directories=paths.Directories(
+            root, value(SPOOL_DIR) or default_spool(root, chosen=chosen_root is not None)
+        ),
         mode_file=paths.mode_file(),
         endpoint=endpoint,
         direct=in_the_clear,

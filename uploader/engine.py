@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
 from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
 
+from telemetry_spool import policy
 from telemetry_spool.consent import Consent, ConsentReader, Mode
 from telemetry_spool.events import Event, Malformed, parse
 from telemetry_spool.writer_settings import LARGEST_EVENT_BYTES
@@ -26,7 +28,9 @@ from uploader.lookout import Lookout
 from uploader.outcome import Outcome, Verdict, judge
 from uploader.settlement import Counters, Settlement
 from uploader.suspects import Suspects
-from uploader.transport import TransportFactory
+
+if TYPE_CHECKING:
+    from uploader.transport import TransportFactory
 
 GRACE_SECONDS = 5.0
 """How long a stop waits for requests under way: service managers wait longer before they kill."""
@@ -66,6 +70,7 @@ class Engine:
         self.stopping = False
         self._rescan_interval = config.rescan_interval
         self._consent = ConsentReader(config.mode_file)
+        self._policy = config.policy
         self._lanes = Lanes(config.concurrency, connect, self.mailbox.put)
         self._lookout = Lookout(str(config.directories.spool), config.rescan_interval)
         self._settlement = Settlement(config, self.backlog)
@@ -92,9 +97,24 @@ class Engine:
         return self._consent.now()
 
     @property
+    def outdated(self) -> bool:
+        """Whether the site policy demands other settings: nothing more is sent with these."""
+        return policy.differ(self._consent.policy, self._policy)
+
+    @property
+    def may_send(self) -> bool:
+        """Whether consent and the site policy of this moment allow another request."""
+        return self.consent.mode is Mode.ON and not self.outdated
+
+    @property
     def idle(self) -> bool:
         """Whether everything that was found has been dealt with."""
         return self.backlog.empty and not self._under_way and not self._rung
+
+    @property
+    def under_way(self) -> bool:
+        """Whether there are requests without an answer."""
+        return bool(self._under_way)
 
     @property
     def kept(self) -> bool:
@@ -109,7 +129,7 @@ class Engine:
     def work(self) -> float:
         """Send what may be sent; return the seconds until there is more to do without a message."""
         now = time.monotonic()
-        if self.consent.mode is Mode.ON and now >= self.gate.closed_until:
+        if self.may_send and now >= self.gate.closed_until:
             for item in self._suspects.due(now):
                 item.reading.again(item.line)
             if now >= self._lookout.next_look:
@@ -129,7 +149,7 @@ class Engine:
         self._lookout.look(self.backlog, now, time.time(), doubtful=doubtful)
 
     def _send(self, now: float) -> None:
-        while len(self._under_way) < self.gate.allowance(now) and self.consent.mode is Mode.ON:
+        while len(self._under_way) < self.gate.allowance(now) and self.may_send:
             item = self.backlog.take()
             if item is None:
                 break
@@ -146,7 +166,7 @@ class Engine:
 
     def _patience(self, now: float) -> float:
         """Return the seconds until there is something to do without a message."""
-        if self.consent.mode is not Mode.ON:
+        if not self.may_send:
             patience = self._rescan_interval
         elif now < self.gate.closed_until:
             patience = self.gate.closed_until - now
@@ -215,3 +235,7 @@ class Engine:
         self.backlog.close()
         self._settlement.forget()
         self._suspects.forget()
+
+    def retire(self) -> None:
+        """End the lanes: this engine is not used again."""
+        self._lanes.end()

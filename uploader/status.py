@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from telemetry_spool import __version__, heartbeat
 from telemetry_spool.consent import Mode
 from telemetry_spool.heartbeat import Activity, Heartbeat
+from telemetry_spool.text import counted
 from uploader.config import UploaderConfig
 from uploader.engine import Engine
 from uploader.outcome import Verdict
@@ -22,17 +23,20 @@ _log = logging.getLogger(__name__)
 class StatusFile:
     """Writes heartbeats when there is something new to say, and now and then when there is not."""
 
-    def __init__(self, config: UploaderConfig) -> None:
-        """Write to the status file of the configured root."""
+    def __init__(self, config: UploaderConfig, started: float | None = None) -> None:
+        """Write to the status file of the configured root.
+
+        `started` is when the uploader did, in seconds of the epoch; now if it is left out.
+        """
         self._config = config
         self._path = config.directories.status
-        self._started = time.time()
+        self._started = time.time() if started is None else started
         self._last: Heartbeat | None = None
         self._written_at = 0.0
         self._closed_until = 0.0
 
-    def update(self, engine: Engine) -> None:
-        """Write a heartbeat if one is due."""
+    def update(self, engine: Engine) -> Heartbeat | None:
+        """Write a heartbeat if one is due, and return it."""
         activity, reason, remedy = activity_of(engine)
         elapsed = time.monotonic() - self._written_at
         last = self._last
@@ -42,12 +46,14 @@ class StatusFile:
                 reason,
                 engine.gate.closed_until,
             )
-            counted = last.accepted + last.rejected
-            news = engine.counters.accepted + engine.counters.rejected - counted
-            if same and (not news or elapsed < _BUSY_INTERVAL_SECONDS):
-                return
+            told = last.accepted + last.rejected
+            decided = engine.counters.accepted + engine.counters.rejected
+            if same and (decided == told or elapsed < _BUSY_INTERVAL_SECONDS):
+                return None
         self._closed_until = engine.gate.closed_until
-        self._write(self._heartbeat(engine, activity, reason, remedy))
+        news = self._heartbeat(engine, activity, reason, remedy)
+        self._write(news)
+        return news
 
     def stopped(self, engine: Engine) -> None:
         """Write the last heartbeat, with the last figures."""
@@ -83,11 +89,27 @@ class StatusFile:
             _log.warning("%s cannot be written: %s", self._path, error.strerror)
 
 
+def in_one_line(heartbeat: Heartbeat, segments: int) -> str:
+    """Return a heartbeat for the service manager, with the number of segments that wait."""
+    doing = ": ".join(filter(None, (heartbeat.activity, heartbeat.reason)))
+    parts = [doing, heartbeat.remedy]
+    if heartbeat.next_attempt_at:
+        parts.append(f"next try at {heartbeat.next_attempt_at[11:19]} UTC")
+    parts.append(f"{counted(heartbeat.accepted)} sent")
+    if heartbeat.rejected:
+        parts.append(f"{heartbeat.rejected:,} set aside")
+    if segments:
+        parts.append(f"{segments:,} segment{'' if segments == 1 else 's'} waiting")
+    return "; ".join(filter(None, parts))
+
+
 def activity_of(engine: Engine) -> tuple[Activity, str, str]:
     """Return what the engine is doing, why it is not sending, and what a person can do."""
     consent = engine.consent
     if consent.mode is not Mode.ON:
         return Activity.PAUSED, f"mode {consent.mode.value}: {consent.rule}", ""
+    if engine.outdated:
+        return Activity.HELD, "the site policy has changed", "run telemetry-uploader check"
     trouble = engine.gate.trouble
     if trouble is not None:
         held = trouble.verdict is Verdict.HOLD
