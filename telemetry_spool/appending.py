@@ -41,6 +41,8 @@ _OPEN = (
     | getattr(os, "O_NOATIME", 0)
 )
 
+_FOR_GROUP = 0o660
+
 _TRY_LOCK = LOCK_EX | LOCK_NB
 
 _NOT_OURS_TO_OPEN = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO)
@@ -64,6 +66,7 @@ def append_lines(
     wait: float = LOCK_WAIT_SECONDS,
     fsync: bool = False,
     shared: bool = True,
+    group: int | None = None,
     lockless: bool = False,
     then: Callable[[int, int], None] | None = None,
 ) -> int:
@@ -71,18 +74,26 @@ def append_lines(
 
     Returns the new size in bytes; `then` is called with the descriptor and this size while the lock
     is still held. Waits at most `wait` seconds for the lock, not at all in a signal handler that
-    interrupted another append. `shared` says that others may create
-    files in the directory, so that the file must be proved ours each time; `lockless` to go on
-    without a lock where the file system has none. Raises Unsuitable if the file cannot be appended
-    to together with others, OSError if not all of `lines` could be written; the file is then as it
-    was.
+    interrupted another append. `shared` says that others may create files in the directory, so that
+    the file must be proved ours each time; `group`, that it is for this group too, if it has it.
+    `lockless` is to go on without a lock where the file system has none.
+
+    Raises Unsuitable if the file cannot be appended to together with others, OSError if not all of
+    `lines` could be written; the file is then as it was.
     """
     nested = getattr(_interrupted, "appending", False)
     _interrupted.appending = True
     try:
         wait = 0.0 if nested else wait
         return _append(
-            path, lines, wait=wait, fsync=fsync, shared=shared, lockless=lockless, then=then
+            path,
+            lines,
+            wait=wait,
+            fsync=fsync,
+            shared=shared,
+            group=group,
+            lockless=lockless,
+            then=then,
         )
     finally:
         _interrupted.appending = nested
@@ -95,6 +106,7 @@ def _append(
     wait: float,
     fsync: bool,
     shared: bool,
+    group: int | None,
     lockless: bool,
     then: Callable[[int, int], None] | None,
 ) -> int:
@@ -104,7 +116,7 @@ def _append(
             locked = _lock(descriptor, wait, lockless=lockless)
             try:
                 size = _size(path, descriptor)
-                if (shared or size == 0) and not _still_ours(path, descriptor):
+                if (shared or size == 0) and not _still_ours(path, descriptor, group):
                     continue
                 size = _write(descriptor, size, lines, fsync=fsync)
                 if then is not None:
@@ -119,11 +131,16 @@ def _append(
     raise Unsuitable(f"{path} is deleted again and again")
 
 
-def append_new(path: str, lines: bytes, *, fsync: bool = False) -> None:
-    """Write `lines` to a file that does not exist yet. Raises OSError; the file may exist then."""
+def append_new(path: str, lines: bytes, *, fsync: bool = False, group: int | None = None) -> None:
+    """Write `lines` to a file that does not exist yet. Raises OSError; the file may exist then.
+
+    `group` says that it is for this group too, if it has it.
+    """
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     descriptor = os.open(path, flags, 0o600)
     try:
+        if group is not None:
+            _open_to(group, descriptor, os.fstat(descriptor))
         _write(descriptor, 0, lines, fsync=fsync)
     finally:
         os.close(descriptor)
@@ -192,7 +209,7 @@ def _size(path: str, descriptor: int) -> int:
         raise Unsuitable(f"{path} is not a regular file: {error.strerror}") from error
 
 
-def _still_ours(path: str, descriptor: int) -> bool:
+def _still_ours(path: str, descriptor: int, group: int | None) -> bool:
     """Return False if the file was deleted. Raises Unsuitable if somebody else may have put it."""
     status = os.fstat(descriptor)
     if status.st_nlink == 0:
@@ -203,7 +220,15 @@ def _still_ours(path: str, descriptor: int) -> bool:
         raise Unsuitable(f"{path} belongs to another user")
     if status.st_nlink != 1:
         raise Unsuitable(f"{path} has another link")
+    if group is not None:
+        _open_to(group, descriptor, status)
     return True
+
+
+def _open_to(group: int, descriptor: int, status: os.stat_result) -> None:
+    """Let the group of the directory have the file; not another group that it may belong to."""
+    if status.st_gid == group and stat.S_IMODE(status.st_mode) != _FOR_GROUP:
+        os.fchmod(descriptor, _FOR_GROUP)
 
 
 def _write(descriptor: int, size: int, lines: bytes, *, fsync: bool) -> int:

@@ -9,45 +9,80 @@ from dataclasses import dataclass
 
 from telemetry_spool import paths
 from telemetry_spool.acks import Ack, read_ack
+from telemetry_spool.dropbox import is_served
 from telemetry_spool.segment import Line, read_lines
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentFile:
-    """A segment as the directory shows it: size in bytes, `modified` in seconds since the epoch."""
+    """A segment as the directory shows it.
+
+    `size` is in bytes, `modified` in seconds since the epoch; `owner` is a uid, `inode` names the
+    file on its file system whatever its names, of which there are `links`.
+    """
 
     path: str
     name: str
     kind: paths.Kind
     size: int
     modified: float
+    owner: int
+    group: int
+    inode: int
+    links: int
+
+
+def segment_file(path: str, name: str) -> SegmentFile | None:
+    """Return what there is under the name of a segment.
+
+    None for every other name, for what is no regular file, and for what is gone or cannot be
+    looked at: one entry hides no other.
+    """
+    kind = paths.kind_of(name)
+    if kind is None:
+        return None
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return SegmentFile(
+        path,
+        name,
+        kind,
+        status.st_size,
+        status.st_mtime,
+        status.st_uid,
+        status.st_gid,
+        status.st_ino,
+        status.st_nlink,
+    )
 
 
 def list_segments(directory: str) -> list[SegmentFile]:
     """Return the segments in a directory in the order of their names: sealed ones by age.
 
     What only has the name of one, a directory or a link, is none. A directory that does not exist
-    has none. Raises OSError if it cannot be listed.
+    has none. Of a drop box, which its service alone may list, only this user's active segments are
+    found: their names are known. Raises OSError if it cannot be listed.
     """
-    found = []
     try:
         with os.scandir(directory) as entries:
-            for entry in entries:
-                kind = paths.kind_of(entry.name)
-                if kind is None:
-                    continue
-                try:
-                    status = entry.stat(follow_symlinks=False)
-                except FileNotFoundError:
-                    continue  # sealed or deleted since it was listed
-                if not stat.S_ISREG(status.st_mode):
-                    continue
-                found.append(
-                    SegmentFile(entry.path, entry.name, kind, status.st_size, status.st_mtime)
-                )
+            found = [segment_file(entry.path, entry.name) for entry in entries]
     except FileNotFoundError:
         return []
-    return sorted(found, key=lambda segment: segment.name)
+    except PermissionError:
+        if not is_served(directory):
+            raise
+        found = _known(directory)
+    return sorted(filter(None, found), key=lambda segment: segment.name)
+
+
+def _known(directory: str) -> list[SegmentFile | None]:
+    host, uid = paths.host_name(), os.geteuid()
+    names = [paths.active_name(host, uid, local=local) for local in (False, True)]
+    return [segment_file(os.path.join(directory, name), name) for name in names]
 
 
 def open_segment(path: str, *, write: bool = False) -> int:

@@ -23,6 +23,11 @@ POLICY_FILE = Path(
 )
 """The site policy. No variable moves it: it is the administrator's word against the user's."""
 
+DROP_BOX = Path("/var/spool", APPLICATION)
+"""The spool of all users of a machine, where a service is installed: it belongs to the service."""
+SERVICE_ROOT = Path("/var/lib", APPLICATION)
+"""The root of that service."""
+
 NOWHERE = Path("/dev/null/no-home-directory")
 """The root where none can be determined: it cannot exist, and the error names the reason."""
 
@@ -30,7 +35,12 @@ _ACTIVE = re.compile(r"(?P<host>[A-Za-z0-9_-]+)\.(?P<uid>[0-9]+)\.(?P<kind>activ
 _SEALED = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}(?P<local>\.local)?\.jsonl")
 _TEMPORARY = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}(\.local)?(\.acked)?\.tmp")
 _DAILY = re.compile(r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(\.(?P<part>[0-9]+))?\.jsonl")
+_MODE = re.compile(r"(?P<uid>[0-9]+)\.mode(?P<request>\.[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16})?")
 _SUFFIX = ".jsonl"
+
+# The first of the unique digits are microseconds: many segments may become full in one second.
+_UNIQUE_LENGTH = 16
+_MICROSECONDS_LENGTH = 5
 
 # Longer host names are cut: a file name may have 255 bytes, and UID and kind follow.
 _HOST_LENGTH = 64
@@ -83,8 +93,24 @@ class Directories:
 
     @property
     def uploader_lock(self) -> Path:
-        """Held by the one uploader of this spool."""
+        """Held by the one uploader of a private spool."""
         return self.spool / "uploader.lock"
+
+    @property
+    def service_lock(self) -> Path:
+        """Held by the one uploader of a shared spool: in there anybody could hold it."""
+        return self.root / "uploader.lock"
+
+    @property
+    def progress(self) -> Path:
+        """Progress files of a shared spool: in there anybody could forge them."""
+        return self.root / "progress"
+
+    @property
+    def heard_of(self) -> Path:
+        """The heartbeat of the uploader that sends from this spool: the service's, if it does."""
+        served = self.spool == DROP_BOX and self.root != SERVICE_ROOT
+        return SERVICE_ROOT / self.status.name if served else self.status
 
 
 def default_root() -> Path | None:
@@ -132,14 +158,20 @@ def sealed_name(now: datetime, token: bytes, *, local: bool) -> str:
     return f"{_stamp(now, token, local=local)}{_SUFFIX}"
 
 
+def successor_name(sealed: str, token: bytes) -> str:
+    """Return a new name for a segment that takes the place of a sealed one: with the same time."""
+    time = len("YYYYmmddTHHMMSSZ-") + _MICROSECONDS_LENGTH
+    end = len("YYYYmmddTHHMMSSZ-") + _UNIQUE_LENGTH
+    return f"{sealed[:time]}{token.hex()[: end - time]}{sealed[end:]}"
+
+
 def temporary_name(now: datetime, token: bytes, *, local: bool) -> str:
     """Return the name under which a segment is written before its rename makes it sealed."""
     return f"{_stamp(now, token, local=local)}.tmp"
 
 
 def _stamp(now: datetime, token: bytes, *, local: bool) -> str:
-    # The first 5 of the 16 digits are microseconds: many segments may become full in one second.
-    unique = f"{now.microsecond:05x}{token.hex()}"[:16]
+    unique = f"{now.microsecond:0{_MICROSECONDS_LENGTH}x}{token.hex()}"[:_UNIQUE_LENGTH]
     return f"{now:%Y%m%dT%H%M%SZ}-{unique}{'.local' if local else ''}"
 
 
@@ -160,6 +192,40 @@ def is_temporary(name: str) -> bool:
 def host_of(active: str) -> str:
     """Return the host that an active segment's name carries."""
     return active.split(".", 1)[0]
+
+
+def uid_of(active: str) -> int:
+    """Return the user that an active segment's name carries."""
+    return int(active.split(".")[1])
+
+
+def mode_name(uid: int) -> str:
+    """Return the name of the file in a drop box that has a user's choice of mode."""
+    return f"{uid}.mode"
+
+
+def mode_request_name(uid: int, now: datetime, token: bytes) -> str:
+    """Return a name for a mode file that the service is to put in its place; they sort by time."""
+    return f"{mode_name(uid)}.{_stamp(now, token, local=False)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModeFile:
+    """Whose choice of mode a file in a drop box has; a `request` is not in its place yet."""
+
+    uid: int
+    request: bool
+
+
+def mode_file_of(name: str) -> ModeFile | None:
+    """Tell whose choice of mode a file in a drop box has; None for every other file."""
+    match = _MODE.fullmatch(name)
+    return ModeFile(int(match["uid"]), match["request"] is not None) if match else None
+
+
+def aside_name(now: datetime, token: bytes) -> str:
+    """Return a name for what stood where somebody else's file belongs: it means nothing."""
+    return f"aside-{_stamp(now, token, local=False)}"
 
 
 def ack_name(sealed: str) -> str:

@@ -10,17 +10,20 @@ from telemetry_spool.appending import delete_locked, try_lock
 from telemetry_spool.listing import ack_of, list_segments, open_segment, unaccepted_lines
 
 
-def enforce(directory: str, limit: int) -> int:
+def enforce(directory: str, limit: int, *, owner: int | None = None) -> int:
     """Delete the oldest sealed segments until all segments together have at most `limit` bytes.
 
-    Returns how many events went that nobody had accepted yet. A segment that an uploader holds is
-    passed by, and so is one that disappears meanwhile. A directory that this user may not list (a
-    shared drop box) is left to its owner: 0.
+    With `owner`, a uid, only this user's segments count and go. Returns how many events went that
+    nobody had accepted yet. A segment that an uploader holds is passed by, and so is one that
+    disappears meanwhile. A directory that this user may not list (a shared drop box) is left to its
+    owner: 0.
     """
     try:
         segments = list_segments(directory)
     except OSError:
         return 0
+    if owner is not None:
+        segments = [segment for segment in segments if segment.owner == owner]
     total = sum(segment.size for segment in segments)
     evicted = 0
     for segment in segments:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
-from telemetry_spool import paths, quota
+from telemetry_spool import dropbox, paths, quota
 from telemetry_spool.appending import Unsuitable, append_lines, append_new
 from telemetry_spool.ledger import LossLedger
 from telemetry_spool.writer_settings import WriterConfig, writer_config
@@ -32,17 +31,6 @@ def utc_now() -> datetime:
     return datetime.now(tz=UTC)
 
 
-def is_shared(directory: str) -> bool:
-    """Tell whether another user may put files into a directory; one that is absent will be ours."""
-    try:
-        status = os.stat(directory)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return status.st_uid != os.geteuid() or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
-
-
 class Spool:
     """Where a program appends events. It holds no file open and no lock between calls.
 
@@ -62,9 +50,17 @@ class Spool:
             local: str(directory / paths.active_name(host, uid, local=local))
             for local in (False, True)
         }
-        self._shared = is_shared(self._directory)
+        self._shared = dropbox.is_shared(self._directory)
+        # What is recorded in mode `local` is for nobody else's eyes, the service's included.
+        self._group = {
+            False: dropbox.shared_group(self._directory) if self._shared else None,
+            True: None,
+        }
         # A segment as large as the quota would be evicted as soon as it is sealed.
-        self._full = min(self._config.max_segment_bytes, self._config.max_spool_bytes // 4)
+        full = min(self._config.max_segment_bytes, self._config.max_spool_bytes // 4)
+        served = dropbox.is_served(self._directory)
+        # In a drop box, where users see no sealed segment, what they may look at stays active.
+        self._full = {False: full, True: self._config.max_spool_bytes // 4 if served else full}
         self._seal_if_full = {local: partial(self._seal, local) for local in (False, True)}
         self.losses = LossLedger(self._config.directories)
 
@@ -99,12 +95,13 @@ class Spool:
                 line + b"\n",
                 fsync=self._config.fsync,
                 shared=self._shared,
+                group=self._group[local],
                 then=self._seal_if_full[local],
             )
         except Unsuitable:
             self._append_alone(line, local=local)
         else:
-            if size >= self._full:
+            if size >= self._full[local]:
                 self._keep_within_quota()
 
     def _seal(self, local: bool, descriptor: int, size: int) -> None:
@@ -113,7 +110,7 @@ class Spool:
         Not if `descriptor` was sealed before its lock was had: the active segment is another by
         now, and each writer that waited would seal it with a line or two in it.
         """
-        if size >= self._full:
+        if size >= self._full[local]:
             active = self._active[local]
             with suppress(OSError):  # the event is in the file; the next append tries again
                 if os.path.samestat(os.stat(active), os.fstat(descriptor)):
@@ -123,7 +120,7 @@ class Spool:
         """Write a segment of this one event, where the active one cannot be had."""
         temporary = self._path(paths.temporary_name, local=local)
         try:
-            append_new(temporary, line + b"\n", fsync=self._config.fsync)
+            append_new(temporary, line + b"\n", fsync=self._config.fsync, group=self._group[local])
             os.rename(temporary, self._path(paths.sealed_name, local=local))
         except OSError:
             with suppress(FileNotFoundError):
@@ -135,12 +132,14 @@ class Spool:
 
     def _make_directories(self) -> None:
         os.makedirs(self._config.directories.root, mode=0o700, exist_ok=True)
-        os.makedirs(self._directory, mode=0o700, exist_ok=True)
+        if self._config.directories.spool != paths.DROP_BOX:  # made by us it would be private
+            os.makedirs(self._directory, mode=0o700, exist_ok=True)
 
     def _path(self, name: Callable[..., str], *, local: bool) -> str:
         return f"{self._directory}/{name(self._now(), os.urandom(8), local=local)}"
 
     def _keep_within_quota(self) -> None:
-        evicted = quota.enforce(self._directory, self._config.max_spool_bytes)
+        owner = os.geteuid() if self._shared else None
+        evicted = quota.enforce(self._directory, self._config.max_spool_bytes, owner=owner)
         if evicted:
             self.losses.lost(evicted, "quota: the spool was full, the oldest went", self._now())

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from telemetry_spool import paths, policy
+from telemetry_spool.dropbox import default_spool
 from telemetry_spool.settings import (
     Setting,
     SettingError,
@@ -40,7 +41,8 @@ SPOOL_DIR = Setting(
     absolute_path,
     "an absolute path",
     "directory of the spool, if it is not to be in `dir`",
-    "the spool lies in `dir` with the rest",
+    "the drop box of this machine's service, where there is one and `dir` is not set; else the "
+    "spool lies in `dir` with the rest",
 )
 MAX_EVENT_BYTES = Setting(
     "max_event_bytes",
@@ -135,12 +137,15 @@ def _config(demanded: Source, chosen: tuple[Source, ...], problems: list[str]) -
             problems.append(str(error))
             return setting.default
 
-    root = value(DIR) or paths.default_root()
+    chosen_root = value(DIR)
+    root = chosen_root or paths.default_root()
     if root is None:
         problems.append("no home directory: set FLWR_TELEMETRY_DIR")
         root = paths.NOWHERE
     return WriterConfig(
-        directories=paths.Directories(root, value(SPOOL_DIR) or root / "spool"),
+        directories=paths.Directories(
+            root, value(SPOOL_DIR) or default_spool(root, chosen=chosen_root is not None)
+        ),
         mode_file=paths.mode_file(),
         max_event_bytes=value(MAX_EVENT_BYTES),
         max_segment_bytes=value(MAX_SEGMENT_BYTES),

@@ -11,9 +11,9 @@ import pytest
 
 import telemetry_spool
 from telemetry_spool import EventTooLarge, NotOneLine, Spool, SpoolError
+from telemetry_spool.dropbox import is_shared
 from telemetry_spool.paths import Kind
 from telemetry_spool.paths import kind_of as kind
-from telemetry_spool.spool import is_shared
 from telemetry_spool.writer_settings import writer_config
 from tests.conftest import Place
 
