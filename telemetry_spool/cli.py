@@ -6,7 +6,7 @@ import os
 import sys
 
 from telemetry_spool.command import new_command
-from telemetry_spool.commands import audit, carry, choice, glance, look, verify
+from telemetry_spool.commands import audit, carry, carry_in, choice, glance, look, removing, verify
 from telemetry_spool.commands.console import fail_for
 from telemetry_spool.text import print_any_character
 
@@ -19,13 +19,15 @@ app.command()(glance.status)
 app.command("list")(look.list_)
 app.command()(look.show)
 app.command()(look.tail)
+app.command()(removing.rm)
+app.command()(removing.purge)
 app.command("audit")(audit.audit_)
 app.command("verify")(verify.verify_)
 app.command()(choice.on)
 app.command()(choice.local)
 app.command()(choice.off)
 app.command()(carry.export)
-app.command("import")(carry.import_)
+app.command("import")(carry_in.import_)
 
 
 def main() -> None:
