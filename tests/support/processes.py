@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO
@@ -39,10 +39,12 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {name: os.environ[name] for name in os.environ if name not in hidden} | dict(settings)
 
 
-def command(module: str, *arguments: str, environ: Mapping[str, str]) -> Ended:
-    """Run one of our commands to its end."""
+def command(
+    module: str, *arguments: str, environ: Mapping[str, str], prefix: Sequence[str] = ()
+) -> Ended:
+    """Run one of our commands to its end; `prefix` is a command that runs it."""
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
+        [*prefix, sys.executable, "-m", module, *arguments],
         env=environment(environ),
         check=False,
         stdin=subprocess.DEVNULL,
@@ -106,12 +108,17 @@ class Running:
 
 
 @contextmanager
-def running(module: str, *arguments: str, environ: Mapping[str, str]) -> Iterator[Running]:
-    """Run one of our commands for as long as the block lasts; at its end it is killed."""
+def running(
+    module: str, *arguments: str, environ: Mapping[str, str], prefix: Sequence[str] = ()
+) -> Iterator[Running]:
+    """Run one of our commands for as long as the block lasts; at its end it is killed.
+
+    `prefix` is a command that becomes it.
+    """
     with (
         tempfile.TemporaryFile() as said,
         subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [*prefix, sys.executable, "-m", module, *arguments],
             env=environment(environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
