@@ -20,8 +20,8 @@ DEMO_STAMP = $(DEMO_VENV)/.installed
 DEMO_FLOWER = flwr[simulation]>=1.41,<1.42
 
 # Directories too: their time changes when a file in them is deleted.
-SOURCES = pyproject.toml README.md $(shell find telemetry_spool uploader startup -not -name '*.pyc' \
-	-not -name __pycache__)
+SOURCES = pyproject.toml README.md $(shell find telemetry_spool uploader startup systemd launchd \
+	-not -name '*.pyc' -not -name __pycache__)
 
 # $(call new_venv,DIRECTORY): make a virtual environment, unless a working one is there.
 define new_venv
