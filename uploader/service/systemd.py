@@ -16,6 +16,7 @@ RESIDENT = "flwr-telemetry-uploader.service"
 ONCE = "flwr-telemetry-once.service"
 PATH = "flwr-telemetry-uploader.path"
 TIMER = "flwr-telemetry-uploader.timer"
+UNITS = (RESIDENT, ONCE, PATH, TIMER)
 SELF_TEST = "flwr-telemetry-self-test.service"
 
 USER_NAME = "flwr-telemetry"
@@ -83,22 +84,33 @@ def systemctl(scope: Scope, *arguments: str) -> tuple[str, ...]:
     return ("systemctl", f"--{scope.value}", *arguments)
 
 
-def install_steps(service: Service, installed: frozenset[str]) -> Iterator[Step]:
-    """Yield what to do, in order. `installed` has the names of our units that are there now."""
+def concerned(service: Service) -> Iterator[Path]:
+    """Yield every path that installing or uninstalling may touch."""
+    for unit in UNITS:
+        yield _drop_in_of(service, unit)
+        yield service.places.units / unit
+    if service.scope is Scope.SYSTEM:
+        yield from (service.places.sysusers, service.places.tmpfiles)
+        yield from (service.places.drop_box, service.places.closed_drop_box)
+
+
+def install_steps(service: Service, present: frozenset[Path]) -> Iterator[Step]:
+    """Yield what to do, in order. `present` has those of `concerned` that exist."""
     places, scope = service.places, service.scope
     if scope is Scope.SYSTEM:
-        yield Rename(places.closed_drop_box, places.drop_box)
+        if places.closed_drop_box in present and places.drop_box not in present:
+            yield Rename(places.closed_drop_box, places.drop_box)
         for path, directory in ((places.sysusers, "sysusers.d"), (places.tmpfiles, "tmpfiles.d")):
             yield Write(path, shipped("systemd", directory, path.name))
         yield Run(("systemd-sysusers", str(places.sysusers)))
         yield Run(("systemd-tmpfiles", "--create", str(places.tmpfiles)))
-    yield from _remove_units(service, installed - set(service.units))
+    yield from _remove_units(service, present, _installed(service, present) - set(service.units))
     for unit in service.units:
         text = shipped("systemd", scope.value, unit)
         yield Write(places.units / unit, text)
         drop_in = _particulars(service, unit, text)
         if drop_in:
-            yield Write(places.units / f"{unit}.d" / _DROP_IN, f"{_HEAD}{drop_in}")
+            yield Write(_drop_in_of(service, unit), f"{_HEAD}{drop_in}")
     yield Run(systemctl(scope, "daemon-reload"))
     # After a failure or an upgrade of the package, too.
     yield Run(systemctl(scope, "reset-failed", *service.units), tolerated=True)
@@ -106,26 +118,41 @@ def install_steps(service: Service, installed: frozenset[str]) -> Iterator[Step]
     yield Run(systemctl(scope, "restart", *service.enabled))
 
 
-def uninstall_steps(service: Service, installed: frozenset[str]) -> Iterator[Step]:
+def uninstall_steps(service: Service, present: frozenset[Path]) -> Iterator[Step]:
     """Yield what to do, in order. The drop box gets another name, so that nobody adds to it."""
-    yield from _remove_units(service, installed)
+    places = service.places
+    installed = _installed(service, present)
+    yield from _remove_units(service, present, installed)
     if service.scope is Scope.SYSTEM:
-        yield Remove(service.places.sysusers)
-        yield Remove(service.places.tmpfiles)
-        yield Rename(service.places.drop_box, service.places.closed_drop_box)
+        for path in (places.sysusers, places.tmpfiles):
+            if path in present:
+                yield Remove(path)
+        if places.drop_box in present and places.closed_drop_box not in present:
+            yield Rename(places.drop_box, places.closed_drop_box)
     if installed:
         yield Run(systemctl(service.scope, "daemon-reload"))
         yield Run(systemctl(service.scope, "reset-failed", *sorted(installed)), tolerated=True)
 
 
-def _remove_units(service: Service, units: frozenset[str]) -> Iterator[Step]:
+def _installed(service: Service, present: frozenset[Path]) -> frozenset[str]:
+    return frozenset(unit for unit in UNITS if service.places.units / unit in present)
+
+
+def _remove_units(
+    service: Service, present: frozenset[Path], units: frozenset[str]
+) -> Iterator[Step]:
     if units:
         # The watch and the timer first: they would start the sender again.
         by_kind = sorted(units, key=lambda unit: (unit.endswith(".service"), unit))
         yield Run(systemctl(service.scope, "disable", "--now", *by_kind), tolerated=True)
     for unit in sorted(units):
-        yield Remove(service.places.units / f"{unit}.d" / _DROP_IN)
-        yield Remove(service.places.units / unit)
+        for path in (_drop_in_of(service, unit), service.places.units / unit):
+            if path in present:
+                yield Remove(path)
+
+
+def _drop_in_of(service: Service, unit: str) -> Path:
+    return service.places.units / f"{unit}.d" / _DROP_IN
 
 
 def _particulars(service: Service, unit: str, text: str) -> str:

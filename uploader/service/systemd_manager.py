@@ -47,11 +47,11 @@ class SystemdManager:
                 "sends them: there is nothing to install",
                 os.EX_CONFIG,
             )
-        return systemd.install_steps(self.service, systemd_state.installed(self._places))
+        return systemd.install_steps(self.service, self._present)
 
     def uninstall_steps(self) -> Iterator[Step]:
         """Yield what taking it away takes."""
-        return systemd.uninstall_steps(self.service, systemd_state.installed(self._places))
+        return systemd.uninstall_steps(self.service, self._present)
 
     def check_running(self, *, beats: bool) -> None:
         """Wait until it runs; `beats` says that it will write heartbeats. Raises Obstacle."""
@@ -99,6 +99,10 @@ class SystemdManager:
     @property
     def _scope(self) -> Scope:
         return self.service.scope
+
+    @property
+    def _present(self) -> frozenset[Path]:
+        return systemd_state.present(systemd.concerned(self.service))
 
     @property
     def _places(self) -> systemd.Places:

@@ -7,22 +7,14 @@ import pwd
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import platformdirs
 
 from telemetry_spool import heartbeat
 from uploader.service.obstacle import Obstacle
-from uploader.service.systemd import (
-    ONCE,
-    PATH,
-    RESIDENT,
-    TIMER,
-    Places,
-    Scope,
-    systemctl,
-)
+from uploader.service.systemd import RESIDENT, Places, Scope, systemctl
 
 _BOOTED = Path("/run/systemd/system")
 # A start takes half a second; a machine that is busy may take its time.
@@ -69,10 +61,9 @@ def find_manager(scope: Scope) -> None:
         )
 
 
-def installed(places: Places) -> frozenset[str]:
-    """Return the names of our units that are there."""
-    ours = (RESIDENT, ONCE, PATH, TIMER)
-    return frozenset(unit for unit in ours if os.path.lexists(places.units / unit))
+def present(paths: Iterable[Path]) -> frozenset[Path]:
+    """Return those paths that exist."""
+    return frozenset(path for path in paths if os.path.lexists(path))
 
 
 def becomes_active(scope: Scope, unit: str) -> bool:
