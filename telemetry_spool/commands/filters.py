@@ -10,33 +10,33 @@ import typer
 from telemetry_spool.entries import State
 from telemetry_spool.selection import ALLOWED_MOMENT, Selection, parse_moment
 
-_PANEL = "Which events"
+PANEL = "Which events"
 
 Types = Annotated[
     list[str] | None,
     typer.Option(
-        "--type", metavar="TYPE", help="Of this type; may have *.", rich_help_panel=_PANEL
+        "--type", metavar="TYPE", help="Of this type; may have *.", rich_help_panel=PANEL
     ),
 ]
 Since = Annotated[
     str | None,
-    typer.Option(metavar="WHEN", help="Not older: 2026-03-10, 7d, 12h.", rich_help_panel=_PANEL),
+    typer.Option(metavar="WHEN", help="Not older: 2026-03-10, 7d, 12h.", rich_help_panel=PANEL),
 ]
 Until = Annotated[
     str | None,
-    typer.Option(metavar="WHEN", help="Not newer, the day included.", rich_help_panel=_PANEL),
+    typer.Option(metavar="WHEN", help="Not newer, the day included.", rich_help_panel=PANEL),
 ]
 Sources = Annotated[
     list[str] | None,
-    typer.Option("--source", metavar="ID", help="With this source id.", rich_help_panel=_PANEL),
+    typer.Option("--source", metavar="ID", help="With this source id.", rich_help_panel=PANEL),
 ]
 Clusters = Annotated[
     list[str] | None,
-    typer.Option("--cluster", metavar="ID", help="With this cluster id.", rich_help_panel=_PANEL),
+    typer.Option("--cluster", metavar="ID", help="With this cluster id.", rich_help_panel=PANEL),
 ]
 States = Annotated[
     list[State] | None,
-    typer.Option("--state", help="In this state; give it again for more.", rich_help_panel=_PANEL),
+    typer.Option("--state", help="In this state; give it again for more.", rich_help_panel=PANEL),
 ]
 
 

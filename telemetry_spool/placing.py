@@ -1,0 +1,52 @@
+"""Put lines into a sealed segment of their own, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from telemetry_spool import paths
+
+
+def place(directory: str, lines: Iterable[bytes], *, local: bool = False) -> str:
+    """Write lines, without their newlines, to a new sealed segment and return its name.
+
+    Raises OSError; there is no segment then.
+    """
+    name = paths.sealed_name(datetime.now(tz=UTC), os.urandom(8), local=local)
+    with suppress(FileExistsError):
+        os.makedirs(directory, mode=0o700)
+    temporary = write_temporary(directory, (line + b"\n" for line in lines))
+    os.rename(temporary, os.path.join(directory, name))
+    return name
+
+
+def write_temporary(
+    directory: str, pieces: Iterable[bytes], like: os.stat_result | None = None
+) -> str:
+    """Write a file that nobody takes for a segment yet; return its path.
+
+    It gets owner and mode of `like`. Raises OSError; there is no file then.
+    """
+    name = paths.temporary_name(datetime.now(tz=UTC), os.urandom(8), local=False)
+    path = os.path.join(directory, name)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+            if like is not None:
+                _liken(file.fileno(), like)
+            file.writelines(pieces)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(path)
+        raise
+    return path
+
+
+def _liken(descriptor: int, like: os.stat_result) -> None:
+    if (like.st_uid, like.st_gid) != (os.geteuid(), os.getegid()):
+        with suppress(PermissionError):  # only root may give files away
+            os.fchown(descriptor, like.st_uid, like.st_gid)
+    os.fchmod(descriptor, like.st_mode & 0o777)
