@@ -39,6 +39,7 @@ UPLOADER_NAMES = frozenset(
         "connect_timeout",
         "read_timeout",
         "rescan_interval",
+        "poll_interval",
         "allow_insecure",
         "keep_sent",
     }

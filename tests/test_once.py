@@ -6,9 +6,9 @@ from unittest.mock import patch
 
 from tests.conftest import Place
 from tests.support.endpoint import Endpoint
-from uploader import config, daemon
-from uploader.daemon import Ending, Result
+from uploader import config
 from uploader.engine import Engine
+from uploader.once import Ending, Result, drain
 
 
 def once(place: Place, endpoint: Endpoint) -> tuple[Result, list[float]]:
@@ -22,7 +22,7 @@ def once(place: Place, endpoint: Endpoint) -> tuple[Result, list[float]]:
 
     loaded = config.load({"endpoint": endpoint.url}, place.environ)
     with patch.object(Engine, "wait", note):
-        return daemon.once(loaded, 60.0, lambda _: None), waits
+        return drain(loaded, 60.0, lambda _: None), waits
 
 
 def test_an_empty_spool_is_not_waited_for(place: Place) -> None:

@@ -16,10 +16,10 @@ from tests.support.endpoint import Answer, Endpoint, Request
 from tests.support.network import unused_port
 from tests.support.processes import UPLOADER, Ended, command
 from tests.test_append import locked_by_another_process
-from uploader import config, daemon
+from uploader import config
 from uploader.config import ALL_SETTINGS
-from uploader.daemon import Ending
 from uploader.engine import Engine
+from uploader.once import Ending, drain
 
 TEMPORARY, WRONG_SETTING, CANNOT_CREATE, UNAVAILABLE = 75, 78, 73, 69
 """What sysexits.h calls EX_TEMPFAIL, EX_CONFIG, EX_CANTCREAT and EX_UNAVAILABLE."""
@@ -175,7 +175,7 @@ def test_once_rests_while_it_waits_for_an_answer(place: Place, endpoint: Endpoin
     endpoint.answer = slow
     loaded = config.load({"endpoint": endpoint.url}, place.environ)
 
-    assert daemon.once(loaded, 0.0, count).ending is Ending.DRAINED
+    assert drain(loaded, 0.0, count).ending is Ending.DRAINED
     assert turns < 100
 
 
@@ -257,10 +257,13 @@ def test_check_shows_each_setting_and_where_it_comes_from(place: Place) -> None:
     assert [name for name, _, _ in shown] == [setting.name for setting in ALL_SETTINGS] + ["mode"]
     assert {name: (value, origin) for name, value, origin in shown} == {
         "endpoint": (url, "flag"),
+        "proxy": ("unset", "default"),
+        "ca_bundle": ("unset", "default"),
         "concurrency": ("8", "environment"),
         "connect_timeout": ("10", "default"),
         "read_timeout": ("60", "default"),
         "rescan_interval": ("30", "default"),
+        "poll_interval": ("5", "default"),
         "allow_insecure": ("false", "default"),
         "keep_sent": ("true", "flag"),
         "dir": (str(place.root), "environment"),

@@ -58,6 +58,7 @@ def test_defaults_are_complete() -> None:
         connect_timeout=10.0,
         read_timeout=60.0,
         rescan_interval=30.0,
+        poll_interval=5.0,
         keep_sent=False,
     )
 

@@ -56,6 +56,11 @@ class Backlog:
         self._unreadable &= self._open.keys()
 
     @property
+    def segments(self) -> int:
+        """How many segments wait or are being sent, as far as the last refresh knows."""
+        return len(self._waiting) + len(self._open)
+
+    @property
     def exhausted(self) -> bool:
         """Whether every line has been taken once, as far as the last refresh knows."""
         return not self._waiting and all(

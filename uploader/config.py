@@ -90,6 +90,15 @@ RESCAN_INTERVAL = Setting(
     "seconds after which the spool is looked at without a sign from the file system",
     "finds what inotify does not report at a cost that nobody notices",
 )
+POLL_INTERVAL = Setting(
+    "poll_interval",
+    5.0,
+    seconds(0.1, 3600),
+    "a number of seconds from 0.1 to 3600",
+    "seconds after which the spool is looked at where the file system does not report changes: "
+    "NFS, Lustre, FUSE and the like, or when inotify has no watches left",
+    "soon enough for people, at a cost that nobody notices",
+)
 ALLOW_INSECURE = Setting(
     "allow_insecure",
     False,
@@ -115,6 +124,7 @@ UPLOADER_SETTINGS = (
     CONNECT_TIMEOUT,
     READ_TIMEOUT,
     RESCAN_INTERVAL,
+    POLL_INTERVAL,
     ALLOW_INSECURE,
     KEEP_SENT,
 )
@@ -139,6 +149,7 @@ class UploaderConfig:
     connect_timeout: float
     read_timeout: float
     rescan_interval: float
+    poll_interval: float
     keep_sent: bool
     proxy: str | None = field(default=None, repr=False)
     ca_bundle: Path | None = None
@@ -219,6 +230,7 @@ def build(resolved: Mapping[str, Resolved]) -> UploaderConfig:
         connect_timeout=value(CONNECT_TIMEOUT),
         read_timeout=value(READ_TIMEOUT),
         rescan_interval=value(RESCAN_INTERVAL),
+        poll_interval=value(POLL_INTERVAL),
         keep_sent=value(KEEP_SENT),
         proxy=value(PROXY),
         ca_bundle=ca_bundle,

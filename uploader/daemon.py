@@ -1,204 +1,226 @@
-"""The two ways to run the engine: as a daemon, and once."""
+"""The daemon: the engine at work until it is asked to stop, and told to the service manager."""
 
 from __future__ import annotations
 
 import logging
+import os
 import random
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
-from enum import Enum
-from types import FrameType
+from collections.abc import Callable
+from contextlib import closing
 
-from telemetry_spool.consent import Mode
 from telemetry_spool.ledger import LossLedger
+from telemetry_spool.settings import SettingError
 from uploader.config import UploaderConfig
+from uploader.connector import connector
 from uploader.engine import Engine, Signal
 from uploader.housekeeping import INTERVAL_SECONDS, tidy
-from uploader.lock import UploaderLock
-from uploader.status import StatusFile, activity_of
-from uploader.transport import RequestsTransport, TransportFactory
-from uploader.watch import watch
+from uploader.lock import UploaderLock, may_use, open_lock
+from uploader.notify import Notifier
+from uploader.signals import answered, has_terminal
+from uploader.status import StatusFile, in_one_line
+from uploader.watch import Watch
 
-_KEPT = "an event is not answered well, or a segment is in use, unreadable or cannot be deleted"
+SETTLE_SECONDS = 60.0
+"""How long new settings wait for requests under way: systemd gives a reload 90 s."""
 
 _log = logging.getLogger(__name__)
 
 
-class Ending(Enum):
-    """How a single run ended."""
-
-    DRAINED = "drained"
-    KEPT = "kept"
-    """It stopped before the end: the endpoint, consent or a signal would have it so."""
-    BUSY = "busy"
-    """Another uploader has this spool."""
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """How a single run ended, why if not all was sent, and how many events were set aside."""
-
-    ending: Ending
-    reason: str
-    rejected: int = 0
-
-
-def connector(config: UploaderConfig) -> TransportFactory:
-    """Return what makes a transport for each lane."""
-
-    def connect() -> RequestsTransport:
-        return RequestsTransport(
-            config.endpoint,
-            config.connect_timeout,
-            config.read_timeout,
-            direct=config.direct,
-            proxy=config.proxy,
-            ca_bundle=config.ca_bundle,
-        )
-
-    return connect
-
-
-def run(config: UploaderConfig) -> None:
+def run(load: Callable[[], UploaderConfig]) -> None:
     """Send what is in the spool and what comes, until SIGTERM or SIGINT.
 
-    Raises OSError if the spool's directory can be neither made nor used.
+    SIGHUP reloads the settings, or stops a daemon whose terminal has been closed. Raises
+    SettingError, and OSError if the spool's directory can be neither made nor used.
     """
-    engine = Engine(config, connector(config), random.random)
-    with _stopped_by_signals(engine):
-        used = False
-        while _consent_to_directories(engine, config):
-            try:
-                lock = _open_lock(config)
-            except OSError as error:
-                if not used:
-                    raise
-                _log.warning("%s cannot be used: %s", config.directories.spool, error.strerror)
-                engine.wait(config.rescan_interval)
-                continue
-            used = True
-            with closing(lock):
-                if _stand_by(engine, config, lock):
-                    _drain_in_place(engine, config, lock)
-
-
-def _consent_to_directories(engine: Engine, config: UploaderConfig) -> bool:
-    """Wait until there is a spool or consent to make one; False if asked to stop meanwhile."""
-    while not _may_use_directories(engine, config) and not engine.stopping:
-        engine.wait(config.rescan_interval)
-    return not engine.stopping
-
-
-def _may_use_directories(engine: Engine, config: UploaderConfig) -> bool:
-    return engine.consent.mode is Mode.ON or config.directories.spool.exists()
-
-
-def _stand_by(engine: Engine, config: UploaderConfig, lock: UploaderLock) -> bool:
-    """Wait for the lock; False if asked to stop meanwhile."""
-    announced = False
-    while not lock.acquire():
-        if not announced:
-            _log.warning("uploader %s has this spool: standing by", lock.holder())
-            announced = True
-        engine.wait(config.rescan_interval)
-        if engine.stopping or not lock.in_place:
-            return False
-    return lock.in_place
-
-
-def _drain_in_place(engine: Engine, config: UploaderConfig, lock: UploaderLock) -> None:
-    """Drain until asked to stop, or until the spool is another directory: then lock and watch it.
-
-    The lock and the watch would go on to be those of the directory that was deleted or moved away.
-    """
-    status = StatusFile(config)
-    losses = LossLedger(config.directories)
-    observer = watch(config.directories.spool, engine.ring)
-    _log.info("sending from %s to %s", config.directories.spool, config.endpoint)
-    next_tidying = 0.0
-    engine.ring()
-    try:
-        while not engine.stopping and lock.in_place:
-            if time.monotonic() >= next_tidying:
-                tidy(config.directories, losses)
-                next_tidying = time.monotonic() + INTERVAL_SECONDS
-            patience = engine.work()
-            status.update(engine)
-            engine.wait(min(patience, config.rescan_interval))
-        _log.info("stopping" if engine.stopping else "the spool was replaced: starting over")
-    finally:
-        if observer is not None:
-            observer.stop()
-        engine.shut_down()
-        status.stopped(engine)
-
-
-def once(config: UploaderConfig, wait: float, progress: Callable[[Engine], None]) -> Result:
-    """Send what is in the spool now and return; wait at most `wait` seconds for the endpoint.
-
-    `progress` is called whenever something happened. Raises OSError if the spool cannot be used.
-    """
-    engine = Engine(config, connector(config), random.random)
-    if not _may_use_directories(engine, config):
-        return Result(Ending.DRAINED, "")
-    lock = _open_lock(config)
-    try:
-        if not lock.acquire():
-            return Result(Ending.BUSY, f"uploader {lock.holder()} has this spool")
-        status = StatusFile(config)
-        with _stopped_by_signals(engine):
-            try:
-                result = _drain_once(engine, status, wait, progress)
-            finally:
-                engine.shut_down()
-                progress(engine)
-                tidy(config.directories, LossLedger(config.directories))
-                status.stopped(engine)
-        return replace(result, rejected=engine.counters.rejected)
-    finally:
-        lock.close()
-
-
-def _drain_once(
-    engine: Engine, status: StatusFile, wait: float, progress: Callable[[Engine], None]
-) -> Result:
-    patience_ends = time.monotonic() + wait
-    while not engine.stopping:
-        status.update(engine)
-        blocked = engine.gate.closed_until > max(patience_ends, time.monotonic())
-        if blocked or engine.consent.mode is not Mode.ON:
-            _, reason, remedy = activity_of(engine)
-            return Result(Ending.KEPT, "; ".join(filter(None, (reason, remedy))))
-        patience = engine.work()
-        resumes_at = engine.resumes_at
-        if engine.idle and (resumes_at is None or resumes_at > patience_ends):
-            return Result(Ending.KEPT, _KEPT) if engine.kept else Result(Ending.DRAINED, "")
-        engine.wait(patience)
-        progress(engine)
-    return Result(Ending.KEPT, "stopped")
-
-
-def _open_lock(config: UploaderConfig) -> UploaderLock:
-    config.directories.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    config.directories.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return UploaderLock(config.directories.uploader_lock)
-
-
-@contextmanager
-def _stopped_by_signals(engine: Engine) -> Iterator[None]:
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        engine.mailbox.put(Signal.STOP)  # a SimpleQueue may be used in a signal handler
-
-    before = {
-        number: signal.signal(number, stop)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        if signal.getsignal(number) is not signal.SIG_IGN  # as nohup leaves SIGHUP
+    daemon = Daemon(load, Notifier(os.environ, os.getpid()))
+    answers = {
+        signal.SIGTERM: daemon.stop,
+        signal.SIGINT: daemon.stop,
+        signal.SIGHUP: daemon.hang_up,
     }
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    with answered(answers):
+        daemon.serve()
+
+
+class Daemon:
+    """One engine after the other, each with the settings of its time."""
+
+    def __init__(self, load: Callable[[], UploaderConfig], notifier: Notifier) -> None:
+        """Work with the settings that `load` returns, now and at each reload."""
+        self._load = load
+        self._config = load()
+        self._notifier = notifier
+        self._engine = self._new_engine()
+        self._started = time.time()
+        self._had_terminal = has_terminal()
+        self._stopping = False
+        self._reload_asked = False
+        self._used = False
+        self._next_policy = 0.0
+        self._notice = ""
+
+    def _new_engine(self) -> Engine:
+        return Engine(self._config, connector(self._config), random.random)
+
+    def stop(self) -> None:
+        """End soon. For a signal handler: it sets a flag and ends a wait."""
+        self._stopping = True
+        self._engine.mailbox.put(Signal.STOP)
+
+    def hang_up(self) -> None:
+        """End if the terminal has been closed, else reload the settings. For a signal handler."""
+        if self._had_terminal and not has_terminal():
+            self.stop()
+            return
+        self._reload_asked = True
+        self._engine.mailbox.put(Signal.LOOK)
+
+    def serve(self) -> None:
+        """Work until asked to stop. Raises OSError if the spool could not be used even once."""
+        while not self._stopping:
+            self._serve_one_spool()
+            if self._reload_asked and self._reload():
+                self._renew_engine()
+
+    def _serve_one_spool(self) -> None:
+        """Work with one spool directory until there is another one, or something to be done."""
+        if not self._may_use_directories():
+            return
+        directories = self._config.directories
+        try:
+            lock = open_lock(directories)
+        except OSError as error:
+            if not self._used:
+                raise
+            problem = f"{directories.spool} cannot be used: {error.strerror}"
+            _log.warning("%s", problem)
+            self._notifier.ready(problem)
+            self._wait(self._config.rescan_interval)
+            return
+        self._used = True
+        with closing(lock):
+            held = self._stand_by(lock)
+            while held:
+                self._drain(lock)
+                same = self._config.directories == directories
+                held = same and lock.in_place and not self._stopping
+
+    def _may_use_directories(self) -> bool:
+        """Wait until there is a spool or consent to make one; False if interrupted meanwhile."""
+        while not self._interrupted:
+            consent = self._engine.consent
+            if may_use(self._config.directories, consent.mode):
+                return True
+            self._notifier.ready(f"paused: mode {consent.mode.value}: {consent.rule}")
+            self._wait(self._config.rescan_interval)
+        return False
+
+    @property
+    def _interrupted(self) -> bool:
+        return self._stopping or self._reload_asked
+
+    def _stand_by(self, lock: UploaderLock) -> bool:
+        """Wait for the lock; False if interrupted meanwhile."""
+        announced = False
+        while not lock.acquire():
+            if not announced:
+                standing = f"uploader {lock.holder()} has this spool: standing by"
+                _log.warning("%s", standing)
+                self._notifier.ready(standing)
+                announced = True
+            self._wait(self._config.rescan_interval)
+            if self._interrupted or not lock.in_place:
+                return False
+        return lock.in_place
+
+    def _drain(self, lock: UploaderLock) -> None:
+        """Drain until asked to stop, until there are new settings, or a new spool directory.
+
+        The lock and the watch would go on to be those of the directory that was deleted or moved
+        away.
+        """
+        engine, config = self._engine, self._config
+        status = StatusFile(config, self._started)
+        losses = LossLedger(config.directories)
+        watch = Watch(config.directories.spool, config.poll_interval, engine.ring)
+        self._say_once(watch.notice)
+        _log.info("sending from %s to %s", config.directories.spool, config.endpoint)
+        next_tidying = 0.0
+        engine.ring()
+        try:
+            while lock.in_place and not self._leaves(config):
+                if time.monotonic() >= next_tidying:
+                    tidy(config.directories, losses)
+                    next_tidying = time.monotonic() + INTERVAL_SECONDS
+                patience = engine.work()
+                heartbeat = status.update(engine)
+                if heartbeat is not None:
+                    self._notifier.ready(in_one_line(heartbeat, engine.backlog.segments))
+                self._wait(min(patience, config.rescan_interval, watch.poll()))
+        finally:
+            watch.close()
+            if self._config is not config:
+                self._settle(engine)
+            elif not self._stopping:
+                _log.info("the spool was replaced: starting over")
+            engine.shut_down()
+            if self._config is config:
+                status.stopped(engine)
+            else:
+                self._renew_engine()
+
+    def _say_once(self, notice: str) -> None:
+        if notice and notice != self._notice:
+            _log.warning("%s", notice)
+        self._notice = notice
+
+    def _leaves(self, config: UploaderConfig) -> bool:
+        """Tell whether these settings are no longer to be worked with."""
+        if self._reload_asked or self._policy_has_changed():
+            self._reload()
+        if self._stopping:
+            _log.info("stopping")
+        return self._stopping or self._config is not config
+
+    def _policy_has_changed(self) -> bool:
+        """Tell, now and then, whether the site policy demands other settings than these."""
+        now = time.monotonic()
+        if now < self._next_policy or not self._engine.outdated:
+            return False
+        self._next_policy = now + self._config.rescan_interval
+        return True
+
+    def _reload(self) -> bool:
+        """Load the settings anew; wrong ones change nothing."""
+        self._reload_asked = False
+        self._notifier.reloading()
+        try:
+            self._config = self._load()
+        except SettingError as error:
+            _log.error("the settings stay as they were: %s", error)
+            self._notifier.ready()
+            return False
+        _log.info("new settings")
+        return True
+
+    def _settle(self, engine: Engine) -> None:
+        """Wait for requests under way, for as long as a service manager waits for new settings."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while engine.under_way and not self._stopping and time.monotonic() < deadline:
+            self._wait(deadline - time.monotonic())
+
+    def _renew_engine(self) -> None:
+        """Go on with an engine that has the settings of now, and the figures of the last one."""
+        last = self._engine
+        self._engine = self._new_engine()
+        self._engine.counters.go_on(last.counters)
+        last.retire()
+
+    def _wait(self, seconds: float) -> None:
+        """Wait, and show that the main loop goes round. Everything that waits does it here."""
+        self._notifier.alive()
+        self._engine.wait(min(seconds, self._notifier.interval))
+        if self._stopping:
+            self._notifier.stopping()

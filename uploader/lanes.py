@@ -7,11 +7,14 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 from telemetry_spool.events import Event
 from uploader.headers import headers
 from uploader.outcome import Answer, Failure, Trouble
-from uploader.transport import Transport, TransportFactory
+
+if TYPE_CHECKING:
+    from uploader.transport import Transport, TransportFactory
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +40,7 @@ class Lanes:
         self._count = count
         self._connect = connect
         self._deliver = deliver
-        self._jobs: SimpleQueue[tuple[int, Event]] = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[int, Event] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def submit(self, ticket: int, event: Event) -> None:
@@ -55,10 +58,18 @@ class Lanes:
                     return
         self._jobs.put((ticket, event))
 
+    def end(self) -> None:
+        """Have each lane end, with its connection, after the request that it has under way."""
+        for _ in self._threads:
+            self._jobs.put(None)
+
     def _drive(self) -> None:
         transport: Transport | None = None
         while True:
-            ticket, event = self._jobs.get()
+            job = self._jobs.get()
+            if job is None:
+                return
+            ticket, event = job
             try:
                 transport = transport or self._connect()
                 result = transport.send(event.body, headers(event))

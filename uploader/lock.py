@@ -9,6 +9,9 @@ from contextlib import suppress
 from fcntl import LOCK_EX, LOCK_NB, flock, lockf
 from pathlib import Path
 
+from telemetry_spool.consent import Mode
+from telemetry_spool.paths import Directories
+
 _log = logging.getLogger(__name__)
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -83,3 +86,15 @@ class UploaderLock:
     def close(self) -> None:
         """Release the lock."""
         os.close(self._descriptor)
+
+
+def may_use(directories: Directories, mode: Mode) -> bool:
+    """Tell whether there is a spool, or consent to make one."""
+    return mode is Mode.ON or directories.spool.exists()
+
+
+def open_lock(directories: Directories) -> UploaderLock:
+    """Open the lock of a spool; directories are made if need be. Raises OSError."""
+    directories.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    directories.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return UploaderLock(directories.uploader_lock)

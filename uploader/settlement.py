@@ -32,6 +32,11 @@ class Counters:
     rejected: int = 0
     last_accepted_at: datetime | None = None
 
+    def go_on(self, last: Counters) -> None:
+        """Begin where another engine has ended."""
+        self.accepted, self.rejected = last.accepted, last.rejected
+        self.last_accepted_at = last.last_accepted_at
+
 
 class Settlement:
     """Writes down what became of events, the receipts always before the progress."""

@@ -15,8 +15,7 @@ NEVER = Answer(delay=3600.0)
 # What a service manager allows at the least; a daemon that hangs is what this finds.
 PATIENCE_SECONDS = GRACE_SECONDS + 10.0
 
-# The last is what a terminal sends when it is closed.
-STOPPING_SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+STOPPING_SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 
 
 @STOPPING_SIGNALS

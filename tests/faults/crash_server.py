@@ -17,15 +17,19 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import platformdirs.unix  # noqa: F401 - loaded by the first look at a directory otherwise
 
+from typer.main import get_command
+
+from telemetry_spool import cli as spool_cli
 from telemetry_spool import consent, paths
 from telemetry_spool.recorder import Recorder
 from telemetry_spool.spool import Spool
 from telemetry_spool.writer_settings import writer_config
-from uploader import config, daemon
+from uploader import config, once
 
 Report = Callable[[str], None]
 Arguments = dict[str, Any]
@@ -88,7 +92,21 @@ def drain(arguments: Arguments) -> Action:
     loaded = config.load({"endpoint": arguments["endpoint"]})
 
     def run(report: Report) -> None:
-        report(daemon.once(loaded, 5.0, lambda _: None).ending.value)
+        report(once.drain(loaded, 5.0, lambda _: None).ending.value)
+
+    return run
+
+
+def carry(arguments: Arguments) -> Action:
+    """Run a command of `telemetry-spool`; what it says goes nowhere."""
+    spool_command = get_command(spool_cli.app)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.dup2(nowhere, sys.stderr.fileno())
+
+    def run(_: Report) -> None:
+        with suppress(SystemExit):
+            spool_command(arguments["command"], standalone_mode=False)
 
     return run
 
@@ -106,7 +124,7 @@ def recover(arguments: Arguments) -> Action:
 
 ACTIONS: dict[str, Callable[[Arguments], Action]] = {
     action.__name__: action
-    for action in (append, record, append_beyond_a_limit, choose, drain, recover)
+    for action in (append, record, append_beyond_a_limit, choose, carry, drain, recover)
 }
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from tests.conftest import DEADLINE_SECONDS, Place
 from tests.support.endpoint import Endpoint
-from uploader import config
-from uploader.daemon import Ending, once
+from uploader import config, once
 from uploader.engine import Engine
+from uploader.once import Ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def drain(place: Place, endpoint: Endpoint, **settings: object) -> Drained:
         nonlocal accepted
         accepted = engine.counters.accepted
 
-    result = once(loaded, 0.1, count)
+    result = once.drain(loaded, 0.1, count)
     stop.cancel()
     assert result.reason != "stopped", "the uploader did not come to an end"
     assert endpoint.wait_for(before + accepted, accepted=True)

@@ -14,7 +14,7 @@ from tests.faults.data_drain import drain, event, seal, segment_name
 from tests.faults.disk_daemon import daemon, start
 from tests.faults.table import survives
 from tests.support.endpoint import CREATED, Answer, Endpoint, Request
-from uploader.daemon import Ending
+from uploader.once import Ending
 
 PROCESSES, THREADS, EVENTS = 10, 10, 20
 

@@ -15,7 +15,7 @@ from tests.faults.data_drain import drain, event, seal, segment_name
 from tests.faults.disk_daemon import daemon
 from tests.faults.table import Fault, survives, survives_each
 from tests.support.endpoint import Endpoint
-from uploader.daemon import Ending
+from uploader.once import Ending
 
 PRECIOUS = event(77) + b"\n"
 

@@ -13,7 +13,7 @@ from tests.conftest import Place
 from tests.faults.data_drain import drain, event, seal, segment_name
 from tests.faults.table import Fault, survives_each
 from tests.support.endpoint import Endpoint
-from uploader.daemon import Ending
+from uploader.once import Ending
 
 LINES = [event(number) for number in range(3)]
 CONTENT = b"".join(line + b"\n" for line in LINES)

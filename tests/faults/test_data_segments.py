@@ -13,8 +13,9 @@ from tests.faults.data_drain import dead_letters, drain, event, is_event, seal
 from tests.faults.table import Fault, survives, survives_each
 from tests.support.endpoint import Answer, Endpoint
 from uploader import config
-from uploader.daemon import Ending, connector
+from uploader.connector import connector
 from uploader.engine import Engine, Signal
+from uploader.once import Ending
 
 LOCK_ONLY = ["uploader.lock"]
 SEED = 20261122

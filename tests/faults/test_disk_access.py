@@ -18,16 +18,18 @@ from tests.faults.data_drain import drain, event, seal, segment_name
 from tests.faults.disk_mounts import mount, tmpfs, unmount
 from tests.faults.table import survives
 from tests.support.endpoint import CREATED, Answer, Endpoint, Request
-from uploader.daemon import Ending
+from uploader.once import Ending
 
 NOBODY = 65534
 
 # What it needs is loaded while it may still read it.
 UPLOADER_UNPRIVILEGED = f"""
-from uploader import config, daemon
+import uploader.transport
+from uploader import config
+from uploader.once import drain
 {UNPRIVILEGED}
 try:
-    print(daemon.once(config.load({{}}), 0.1, lambda engine: None).ending.value)
+    print(drain(config.load({{}}), 0.1, lambda engine: None).ending.value)
 except PermissionError:
     print("denied")
 """

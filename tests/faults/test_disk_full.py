@@ -15,7 +15,7 @@ from tests.faults.data_drain import drain, event, seal
 from tests.faults.disk_mounts import tmpfs, use_up_inodes, use_up_space
 from tests.faults.table import survives
 from tests.support.endpoint import Endpoint
-from uploader.daemon import Ending
+from uploader.once import Ending
 
 SEGMENTS = 5
 A_SEGMENT = 10

@@ -23,8 +23,9 @@ from tests.faults.data_drain import drain, event, seal, segment_name
 from tests.faults.table import Fault, survives, survives_each
 from tests.support.endpoint import Endpoint
 from uploader import config
-from uploader.daemon import Ending, connector
+from uploader.connector import connector
 from uploader.engine import Engine
+from uploader.once import Ending
 
 APPEND_THREE = """
 from telemetry_spool import Spool

@@ -1,0 +1,1 @@
+"""The subcommands of `telemetry-uploader`, as plain functions."""

@@ -1,0 +1,90 @@
+"""Run the engine once: send what is in the spool now, and end."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from telemetry_spool.ledger import LossLedger
+from uploader.config import UploaderConfig
+from uploader.connector import connector
+from uploader.engine import Engine, Signal
+from uploader.housekeeping import tidy
+from uploader.lock import may_use, open_lock
+from uploader.signals import answered
+from uploader.status import StatusFile, activity_of
+
+_KEPT = "an event is not answered well, or a segment is in use, unreadable or cannot be deleted"
+_STOPPING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Ending(Enum):
+    """How a single run ended."""
+
+    DRAINED = "drained"
+    KEPT = "kept"
+    """It stopped before the end: the endpoint, consent or a signal would have it so."""
+    BUSY = "busy"
+    """Another uploader has this spool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a single run ended, why if not all was sent, and how many events were set aside."""
+
+    ending: Ending
+    reason: str
+    rejected: int = 0
+
+
+def drain(config: UploaderConfig, wait: float, progress: Callable[[Engine], None]) -> Result:
+    """Send what is in the spool now and return; wait at most `wait` seconds for the endpoint.
+
+    `progress` is called whenever something happened. Raises OSError if the spool cannot be used.
+    """
+    engine = Engine(config, connector(config), random.random)
+
+    def stop() -> None:
+        engine.mailbox.put(Signal.STOP)  # a SimpleQueue may be used in a signal handler
+
+    if not may_use(config.directories, engine.consent.mode):
+        return Result(Ending.DRAINED, "")
+    lock = open_lock(config.directories)
+    try:
+        if not lock.acquire():
+            return Result(Ending.BUSY, f"uploader {lock.holder()} has this spool")
+        status = StatusFile(config)
+        with answered(dict.fromkeys(_STOPPING, stop)):
+            try:
+                result = _go_on(engine, status, wait, progress)
+            finally:
+                engine.shut_down()
+                progress(engine)
+                tidy(config.directories, LossLedger(config.directories))
+                status.stopped(engine)
+        return replace(result, rejected=engine.counters.rejected)
+    finally:
+        lock.close()
+
+
+def _go_on(
+    engine: Engine, status: StatusFile, wait: float, progress: Callable[[Engine], None]
+) -> Result:
+    patience_ends = time.monotonic() + wait
+    while not engine.stopping:
+        status.update(engine)
+        blocked = engine.gate.closed_until > max(patience_ends, time.monotonic())
+        if blocked or not engine.may_send:
+            _, reason, remedy = activity_of(engine)
+            return Result(Ending.KEPT, "; ".join(filter(None, (reason, remedy))))
+        patience = engine.work()
+        resumes_at = engine.resumes_at
+        if engine.idle and (resumes_at is None or resumes_at > patience_ends):
+            return Result(Ending.KEPT, _KEPT) if engine.kept else Result(Ending.DRAINED, "")
+        engine.wait(patience)
+        progress(engine)
+    return Result(Ending.KEPT, "stopped")
