@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 _SLICE_BYTES = 256 * 2**10
 
@@ -26,7 +30,15 @@ class Line:
 
 def event_id(line: bytes) -> str:
     """Return the id of an event: the SHA-256 of its line, without newline, as 64 hex digits."""
-    return hashlib.sha256(line).hexdigest()
+    return _sha256()(line).hexdigest()
+
+
+@cache
+def _sha256() -> Callable[[bytes], _Hash]:
+    """Return the hash; it is loaded with the first event, for it is 4 MiB of OpenSSL."""
+    from hashlib import sha256
+
+    return sha256
 
 
 def read_lines(descriptor: int, start: int = 0, *, limit: int) -> Iterator[Line]:

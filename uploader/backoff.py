@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 BASE_SECONDS = 0.05
 """The first wait is at most this: an endpoint that fails one request in five is not down."""
@@ -43,6 +42,8 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     text = value.strip()
     if text.isascii() and text.isdigit():
         return min(float(text[:9]), CAP_SECONDS)
+    from email.utils import parsedate_to_datetime  # seldom needed, and more than a MiB
+
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):  # the latter for digits without end
