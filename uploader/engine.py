@@ -27,6 +27,7 @@ from uploader.lanes import Delivered, Lanes
 from uploader.lookout import Lookout
 from uploader.outcome import Outcome, Verdict, judge
 from uploader.settlement import Counters, Settlement
+from uploader.strictness import Held, Strictness
 from uploader.suspects import Suspects
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class Engine:
         self._settlement = Settlement(config, self.backlog)
         self._suspects = Suspects(random)
         self._announcer = Announcer()
+        self._strictness = Strictness(config.directories) if config.strict else None
         self._under_way: dict[int, _Request] = {}
         self._tickets = 0
         self._rung = True
@@ -99,12 +101,14 @@ class Engine:
     @property
     def outdated(self) -> bool:
         """Whether the site policy demands other settings: nothing more is sent with these."""
+        self._consent.now()
         return policy.differ(self._consent.policy, self._policy)
 
     @property
     def may_send(self) -> bool:
         """Whether consent and the site policy of this moment allow another request."""
-        return self.consent.mode is Mode.ON and not self.outdated
+        allowed = self.consent.mode is Mode.ON
+        return allowed and not policy.differ(self._consent.policy, self._policy)
 
     @property
     def idle(self) -> bool:
@@ -153,8 +157,8 @@ class Engine:
             item = self.backlog.take()
             if item is None:
                 break
-            event = parse(item.line)
-            if isinstance(event, Malformed):
+            event = self._event_of(item)
+            if not isinstance(event, Event):
                 self._settlement.reject(item, event.reason, None)
                 if not self.mailbox.empty():
                     break  # a segment of nothing but bad lines keeps no answer and no stop waiting
@@ -163,6 +167,12 @@ class Engine:
             self._under_way[self._tickets] = _Request(item, event, now)
             self._lanes.submit(self._tickets, event)
         self._settlement.remove_finished()
+
+    def _event_of(self, item: Item) -> Event | Malformed | Held:
+        event = parse(item.line)
+        if self._strictness is None or isinstance(event, Malformed):
+            return event
+        return self._strictness.objection(event, item.reading.owner) or event
 
     def _patience(self, now: float) -> float:
         """Return the seconds until there is something to do without a message."""

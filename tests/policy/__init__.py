@@ -1,0 +1,1 @@
+"""The site policy at its real path, seen by real processes in namespaces of their own."""
