@@ -6,7 +6,17 @@ import os
 import sys
 
 from telemetry_spool.command import new_command
-from telemetry_spool.commands import audit, carry, carry_in, choice, glance, look, removing, verify
+from telemetry_spool.commands import (
+    audit,
+    carry,
+    carry_in,
+    choice,
+    glance,
+    look,
+    rejected,
+    removing,
+    verify,
+)
 from telemetry_spool.commands.console import fail_for
 from telemetry_spool.text import print_any_character
 
@@ -21,6 +31,7 @@ app.command()(look.show)
 app.command()(look.tail)
 app.command()(removing.rm)
 app.command()(removing.purge)
+app.add_typer(rejected.app, name="rejected")
 app.command("audit")(audit.audit_)
 app.command("verify")(verify.verify_)
 app.command()(choice.on)
