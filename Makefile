@@ -5,6 +5,7 @@ PYTEST_ARGS ?=
 # Tests mostly wait for processes they have started; a file's tests share what is slow to make.
 PARALLEL ?= -n 3 --dist loadfile
 SOAK_ARGS ?=
+IDLE_ARGS ?=
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # Errors only: where an index is configured in an odd way, pip warns with every line.
@@ -37,10 +38,10 @@ endef
 
 .DEFAULT_GOAL = help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint format bench soak clean
+.PHONY: help demo test lint format bench bench-idle soak clean
 
 help: ## Show this help
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 demo: $(DEMO_STAMP) ## Three real Flower simulations offline, then the uploader
 	@$(DEMO_VENV)/bin/python -m demo.demo
@@ -59,6 +60,9 @@ format: $(VENV_STAMP) ## Format the code and fix what can be fixed
 
 bench: $(VENV_STAMP) ## Measure appending side by side with peers
 	@$(VENV)/bin/python -m benchmarks.append
+
+bench-idle: $(VENV_STAMP) ## Measure the idle daemon: 20 minutes (IDLE_ARGS="--minutes 1")
+	@$(VENV)/bin/python -m benchmarks.idle $(IDLE_ARGS)
 
 soak: $(VENV_STAMP) ## A million events through kills and faults (SOAK_ARGS=... is passed on): hours
 	@$(VENV)/bin/python -m tests.faults.soak $(SOAK_ARGS)
