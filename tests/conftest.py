@@ -55,6 +55,13 @@ def _forget() -> None:
         logging.getLogger(name).handlers.clear()
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests have recorded."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A telemetry root, seen from outside."""

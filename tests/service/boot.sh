@@ -49,7 +49,7 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
 done
 
 ip link set lo up
-hostname machine
+echo machine >etc/hostname
 echo '127.0.0.1 localhost machine' >etc/hosts
 pivot_root . mnt
 umount -l /mnt

@@ -117,6 +117,27 @@ class Machine:
         assert done.code == 0, f"{argv}: {done.code}\n{done.stdout}{done.stderr}"
         return done.stdout
 
+    def write(self, path: str, text: str) -> None:
+        """Write a file in there; what is missing of the way to it is made."""
+        self.run("mkdir", "-p", str(Path(path).parent))
+        (self.root / path.lstrip("/")).write_text(text, "utf-8")
+
+    def names(self, directory: str) -> list[str]:
+        """Return the names in a directory, sorted; none if it is not there."""
+        path = self.root / directory.lstrip("/")
+        return sorted(entry.name for entry in path.iterdir()) if path.is_dir() else []
+
+    def ask_unit(self, unit: str, attribute: str, *, user: str = "root") -> str:
+        """Return what systemd knows of a unit."""
+        scope = "--system" if user == "root" else "--user"
+        argv = ("systemctl", scope, "show", f"--property={attribute}", "--value", unit)
+        return self.run(*argv, user=user).strip()
+
+    def record(self, event_type: str, *, user: str) -> None:
+        """Record an event as a process of this user."""
+        code = "import sys, telemetry_spool; telemetry_spool.event(sys.argv[1])"
+        self.run(PYTHON, "-c", code, event_type, user=user)
+
     def add_user(self, name: str) -> None:
         """Make an unprivileged user with a home."""
         self.run("useradd", "--create-home", name)
@@ -129,7 +150,7 @@ class Machine:
 
 @contextmanager
 def booted(directory: Path) -> Iterator[Machine]:
-    """Boot a machine with the package in `VENV`; `directory` is empty and stays so outside of it."""
+    """Boot a machine with the package in `VENV`; outside of it `directory` stays empty."""
     hierarchy = _cgroup2()
     assert hierarchy is not None
     cgroup = hierarchy / f"flwr-test-{os.getpid()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -59,7 +60,8 @@ def service_config(*, system: bool) -> UploaderConfig:
     """
     if not system:
         return config.load({}, {})
-    return config.load({"dir": paths.SERVICE_ROOT, "spool_dir": paths.DROP_BOX}, {})
+    loaded = config.load({"dir": paths.SERVICE_ROOT, "spool_dir": paths.DROP_BOX}, {})
+    return replace(loaded, mode_file=None)  # nobody chooses for its user: each user's choice counts
 
 
 def manager(loaded: UploaderConfig, *, system: bool, on_demand: bool) -> Manager:
