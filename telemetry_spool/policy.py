@@ -42,6 +42,7 @@ UPLOADER_NAMES = frozenset(
         "poll_interval",
         "allow_insecure",
         "keep_sent",
+        "strict",
     }
 )
 """What a policy may say that a writer, which does not load the uploader, cannot judge."""

@@ -15,7 +15,7 @@ from telemetry_spool.releases import release
 from telemetry_spool.segment import Line
 from tests.conftest import Place
 from tests.test_conformity import whole_event
-from uploader.strictness import Strictness, hold_reason
+from uploader.strictness import Held, Strictness, hold_reason
 
 ME = os.getuid()
 
@@ -44,7 +44,7 @@ def test_the_reason_says_where_and_what_and_not_the_words(directories: Directori
     """It goes to logs, which may leave the machine."""
     held = Strictness(directories).objection(event(note="bob@example.org"), ME)
 
-    assert held == (
+    assert held == Held(
         "strict: event_details.note looks like an e-mail address; "
         "event_details.note is a field that Flower is not known to send"
     )

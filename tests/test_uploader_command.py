@@ -266,6 +266,7 @@ def test_check_shows_each_setting_and_where_it_comes_from(place: Place) -> None:
         "poll_interval": ("5", "default"),
         "allow_insecure": ("false", "default"),
         "keep_sent": ("true", "flag"),
+        "strict": ("false", "default"),
         "dir": (str(place.root), "environment"),
         "spool_dir": (str(place.spool), "default"),
         "max_event_bytes": ("65536", "default"),

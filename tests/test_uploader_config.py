@@ -60,6 +60,7 @@ def test_defaults_are_complete() -> None:
         rescan_interval=30.0,
         poll_interval=5.0,
         keep_sent=False,
+        strict=False,
     )
 
 

@@ -115,6 +115,14 @@ KEEP_SENT = Setting(
     "keep the exact bytes of each sent event in its receipt",
     "a receipt without them is a third of the size",
 )
+STRICT = Setting(
+    "strict",
+    False,
+    boolean,
+    "true or false",
+    "set events aside in which `telemetry-spool audit` finds something personal or undocumented",
+    "what Flower itself sends passes anyway; a newer Flower's or your own program's events may not",
+)
 
 UPLOADER_SETTINGS = (
     ENDPOINT,
@@ -127,6 +135,7 @@ UPLOADER_SETTINGS = (
     POLL_INTERVAL,
     ALLOW_INSECURE,
     KEEP_SENT,
+    STRICT,
 )
 ALL_SETTINGS = UPLOADER_SETTINGS + WRITER_SETTINGS
 FLAG_SETTINGS = (*UPLOADER_SETTINGS, DIR, SPOOL_DIR)
@@ -151,6 +160,7 @@ class UploaderConfig:
     rescan_interval: float
     poll_interval: float
     keep_sent: bool
+    strict: bool
     proxy: str | None = field(default=None, repr=False)
     ca_bundle: Path | None = None
     policy: Source = field(default=policy.ABSENT, compare=False)
@@ -232,6 +242,7 @@ def build(resolved: Mapping[str, Resolved]) -> UploaderConfig:
         rescan_interval=value(RESCAN_INTERVAL),
         poll_interval=value(POLL_INTERVAL),
         keep_sent=value(KEEP_SENT),
+        strict=value(STRICT),
         proxy=value(PROXY),
         ca_bundle=ca_bundle,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from telemetry_spool.audit import Finding, Kind, audit
@@ -13,6 +14,13 @@ from telemetry_spool.paths import Directories
 from telemetry_spool.releases import Releases
 
 _SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An event that is set aside, and why."""
+
+    reason: str
 
 
 def hold_reason(findings: Iterable[Finding]) -> str | None:
@@ -36,7 +44,7 @@ class Strictness:
         self._releases = Releases(directories)
         self._owner = lru_cache(maxsize=256)(owner_of)
 
-    def objection(self, event: Event, uid: int) -> str | None:
+    def objection(self, event: Event, uid: int) -> Held | None:
         """Return why an event of this user is held; None if it may be sent."""
         reason = hold_reason(audit(json.loads(event.body), self._owner(uid)))
-        return None if reason is None or event.id in self._releases else reason
+        return None if reason is None or event.id in self._releases else Held(reason)
