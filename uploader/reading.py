@@ -10,7 +10,7 @@ from contextlib import suppress
 from telemetry_spool.acks import render
 from telemetry_spool.appending import try_lock
 from telemetry_spool.listing import ack_of, open_segment, unaccepted_lines
-from telemetry_spool.paths import ack_name
+from telemetry_spool.paths import ack_name, kind_of
 from telemetry_spool.quota import delete_segment
 from telemetry_spool.segment import Line
 
@@ -28,10 +28,12 @@ class Reading:
         Raises Busy if another process has it, OSError if it cannot be opened.
         """
         self.path = path
+        self.kind = kind_of(os.path.basename(path))
         self._descriptor = open_segment(path, write=True)
         if not try_lock(self._descriptor):
             os.close(self._descriptor)
             raise Busy(path)
+        self.owner = os.fstat(self._descriptor).st_uid
         saved = ack_of(path, self._descriptor)
         self._lines: Iterator[Line] = unaccepted_lines(self._descriptor, saved, limit=limit)
         self._position = saved.offset
