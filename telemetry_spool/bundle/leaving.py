@@ -96,6 +96,7 @@ def export(
         outbox = next((box for box in outboxes(places) if not _is_written(box)), None)
         resumed = outbox is not None
         if outbox is not None and (note := outbox.note()) and _is_in(file, outbox):
+            _temporary(file, outbox).unlink(missing_ok=True)
             return _note_file(outbox, note, file, left=0, resumed=True)
         _check_place(file)
         outbox = outbox or Outbox(places.exported / names.new_id(now(), os.urandom(8)))
@@ -215,7 +216,7 @@ def write_file(outbox: Outbox, note: Note, file: Path) -> None:
     """Write the bundle's file. Raises CarryError, OSError: the events are kept."""
     manifest = Manifest(outbox.id, note.host, note.created_at, tuple(_parts(outbox)))
     try:
-        with publishing(file, file.with_name(f".{file.name}.{outbox.id}.tmp")) as target:
+        with publishing(file, _temporary(file, outbox)) as target:
             archive.write(target, manifest, outbox)
     except OSError as error:
         raise CarryError(
@@ -223,6 +224,10 @@ def write_file(outbox: Outbox, note: Note, file: Path) -> None:
             f"{outbox.directory}: run this again, with another file if need be",
             os.EX_IOERR,
         ) from error
+
+
+def _temporary(file: Path, outbox: Outbox) -> Path:
+    return file.with_name(f".{file.name}.{outbox.id}.tmp")
 
 
 def _parts(outbox: Outbox) -> Iterator[Part]:

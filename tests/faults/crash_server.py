@@ -21,7 +21,6 @@ from contextlib import suppress
 from typing import Any
 
 import platformdirs.unix  # noqa: F401 - loaded by the first look at a directory otherwise
-
 from typer.main import get_command
 
 from telemetry_spool import cli as spool_cli
