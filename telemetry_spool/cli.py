@@ -14,6 +14,7 @@ from telemetry_spool.commands import (
     glance,
     look,
     rejected,
+    release,
     removing,
     verify,
 )
@@ -29,6 +30,7 @@ app.command()(glance.status)
 app.command("list")(look.list_)
 app.command()(look.show)
 app.command()(look.tail)
+app.command()(release.send)
 app.command()(removing.rm)
 app.command()(removing.purge)
 app.add_typer(rejected.app, name="rejected")

@@ -32,8 +32,8 @@ NOWHERE = Path("/dev/null/no-home-directory")
 """The root where none can be determined: it cannot exist, and the error names the reason."""
 
 _ACTIVE = re.compile(r"(?P<host>[A-Za-z0-9_-]+)\.(?P<uid>[0-9]+)\.(?P<kind>active|local)\.jsonl")
-_SEALED = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}(?P<local>\.local)?\.jsonl")
-_TEMPORARY = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}(\.local)?(\.acked)?\.tmp")
+_SEALED = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}(\.(?P<kind>local|released))?\.jsonl")
+_TEMPORARY = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}(\.(local|released))?(\.acked)?\.tmp")
 _DAILY = re.compile(r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(\.(?P<part>[0-9]+))?\.jsonl")
 _MODE = re.compile(r"(?P<uid>[0-9]+)\.mode(?P<request>\.[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16})?")
 _SUFFIX = ".jsonl"
@@ -57,6 +57,8 @@ class Kind(Enum):
     """Active, recorded in mode `local`: never uploaded."""
     SEALED_LOCAL = "sealed-local"
     """Sealed, recorded in mode `local`: never uploaded."""
+    RELEASED = "released"
+    """Sealed, and chosen by the user to be sent, in mode `local` too."""
 
     @property
     def active(self) -> bool:
@@ -163,6 +165,11 @@ def sealed_name(now: datetime, token: bytes, *, local: bool) -> str:
     return f"{_stamp(now, token, local=local)}{_SUFFIX}"
 
 
+def released_name(now: datetime, token: bytes) -> str:
+    """Return a name for a sealed segment of events that the user has chosen to be sent."""
+    return f"{_stamp(now, token, local=False)}.released{_SUFFIX}"
+
+
 def successor_name(sealed: str, token: bytes) -> str:
     """Return a new name for a segment that takes the place of a sealed one: with the same time."""
     time = len("YYYYmmddTHHMMSSZ-") + _MICROSECONDS_LENGTH
@@ -180,10 +187,13 @@ def _stamp(now: datetime, token: bytes, *, local: bool) -> str:
     return f"{now:%Y%m%dT%H%M%SZ}-{unique}{'.local' if local else ''}"
 
 
+_SEALED_KINDS = {None: Kind.SEALED, "local": Kind.SEALED_LOCAL, "released": Kind.RELEASED}
+
+
 def kind_of(name: str) -> Kind | None:
     """Tell what a file in the spool directory is; None for everything that is not a segment."""
     if match := _SEALED.fullmatch(name):
-        return Kind.SEALED_LOCAL if match["local"] else Kind.SEALED
+        return _SEALED_KINDS[match["kind"]]
     if match := _ACTIVE.fullmatch(name):
         return Kind.ACTIVE_LOCAL if match["kind"] == "local" else Kind.ACTIVE
     return None

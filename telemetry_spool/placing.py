@@ -10,12 +10,18 @@ from datetime import UTC, datetime
 from telemetry_spool import paths
 
 
-def place(directory: str, lines: Iterable[bytes], *, local: bool = False) -> str:
+def place(
+    directory: str, lines: Iterable[bytes], *, local: bool = False, released: bool = False
+) -> str:
     """Write lines, without their newlines, to a new sealed segment and return its name.
 
-    Raises OSError; there is no segment then.
+    It is one of mode `local`, or one that the user has chosen to be sent, if that is said. Raises
+    OSError; there is no segment then.
     """
-    name = paths.sealed_name(datetime.now(tz=UTC), os.urandom(8), local=local)
+    now, token = datetime.now(tz=UTC), os.urandom(8)
+    name = (
+        paths.released_name(now, token) if released else paths.sealed_name(now, token, local=local)
+    )
     with suppress(FileExistsError):
         os.makedirs(directory, mode=0o700)
     temporary = write_temporary(directory, (line + b"\n" for line in lines))

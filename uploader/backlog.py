@@ -12,6 +12,9 @@ from telemetry_spool.paths import Kind
 from telemetry_spool.segment import Line
 from uploader.reading import Busy, Reading
 
+SENDABLE = frozenset({Kind.SEALED, Kind.RELEASED})
+"""The segments that may be sent where the mode is `on`."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -32,7 +35,8 @@ class Backlog:
     def __init__(self, *, limit: int) -> None:
         """Keep at most `limit` bytes of each line."""
         self._limit = limit
-        self._waiting: deque[str] = deque()
+        self._waiting: dict[Kind, deque[str]] = {}
+        self._allowed = SENDABLE
         self._open: dict[str, Reading] = {}
         self._passed_by: set[str] = set()
         self._unreadable: set[str] = set()
@@ -41,10 +45,24 @@ class Backlog:
 
     def refresh(self, segments: Iterable[SegmentFile]) -> None:
         """Take in what the directory shows now."""
-        sealed = [segment.path for segment in segments if segment.kind is Kind.SEALED]
-        self._complained &= set(sealed)
-        self._waiting = deque(path for path in sealed if path not in self._open)
+        sealed = [segment for segment in segments if segment.kind in SENDABLE]
+        self._complained &= {segment.path for segment in sealed}
+        self._waiting = {kind: deque() for kind in Kind if kind in SENDABLE}
+        for segment in sealed:
+            if segment.path not in self._open:
+                self._waiting[segment.kind].append(segment.path)
         self._passed_by &= self._open.keys()
+
+    def allow(self, kinds: frozenset[Kind]) -> None:
+        """Hand out lines of these kinds of segments only; others count as absent until then."""
+        self._allowed = kinds
+
+    def _allowed_open(self) -> list[Reading]:
+        return [reading for reading in self._open.values() if reading.kind in self._allowed]
+
+    def _allowed_waiting(self) -> list[deque[str]]:
+        found = self._waiting.items()
+        return [waiting for kind, waiting in found if waiting and kind in self._allowed]
 
     def retry(self) -> None:
         """Give another chance to what could not be read or deleted."""
@@ -58,13 +76,13 @@ class Backlog:
     @property
     def segments(self) -> int:
         """How many segments wait or are being sent, as far as the last refresh knows."""
-        return len(self._waiting) + len(self._open)
+        return sum(map(len, self._waiting.values())) + len(self._open)
 
     @property
     def exhausted(self) -> bool:
         """Whether every line has been taken once, as far as the last refresh knows."""
-        return not self._waiting and all(
-            reading.at_end or reading.path in self._unreadable for reading in self._open.values()
+        return not self._allowed_waiting() and all(
+            reading.at_end or reading.path in self._unreadable for reading in self._allowed_open()
         )
 
     @property
@@ -73,9 +91,9 @@ class Backlog:
 
         What cannot be read, set aside or deleted now is tried again after `retry()`.
         """
-        return not self._waiting and all(
+        return not self._allowed_waiting() and all(
             reading.stuck or reading.path in self._undeletable or reading.path in self._unreadable
-            for reading in self._open.values()
+            for reading in self._allowed_open()
         )
 
     @property
@@ -92,23 +110,24 @@ class Backlog:
         return self._take_new() or self._take_again()
 
     def _take_new(self) -> Item | None:
-        for reading in list(self._open.values()):
+        for reading in self._allowed_open():
             if reading.deleted:
                 self._close(reading)  # whoever deleted it does not want the rest to be sent
                 continue
             item = self._take_from(reading)
             if item is not None:
                 return item
-        while self._waiting:
-            reading_or_none = self._open_next(self._waiting.popleft())
-            if reading_or_none is not None:
-                item = self._take_from(reading_or_none)
-                if item is not None:
-                    return item
+        for waiting in self._allowed_waiting():
+            while waiting:
+                reading_or_none = self._open_next(waiting.popleft())
+                if reading_or_none is not None:
+                    item = self._take_from(reading_or_none)
+                    if item is not None:
+                        return item
         return None
 
     def _take_again(self) -> Item | None:
-        for reading in self._open.values():
+        for reading in self._allowed_open():
             line = reading.take_again()
             if line is not None:
                 return Item(line, reading)

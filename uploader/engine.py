@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING
 from telemetry_spool import policy
 from telemetry_spool.consent import Consent, ConsentReader, Mode
 from telemetry_spool.events import Event, Malformed, parse
+from telemetry_spool.paths import Kind
 from telemetry_spool.writer_settings import LARGEST_EVENT_BYTES
 from uploader.announcer import Announcer
-from uploader.backlog import Backlog, Item
+from uploader.backlog import SENDABLE, Backlog, Item
 from uploader.config import UploaderConfig
 from uploader.gate import Gate
 from uploader.lanes import Delivered, Lanes
@@ -37,6 +38,10 @@ GRACE_SECONDS = 5.0
 """How long a stop waits for requests under way: service managers wait longer before they kill."""
 
 _log = logging.getLogger(__name__)
+
+
+# What the user has chosen to be sent is sent in mode `local`, too: that is what it was chosen for.
+_SENDABLE = {Mode.ON: SENDABLE, Mode.LOCAL: frozenset({Kind.RELEASED}), Mode.OFF: frozenset()}
 
 
 class Signal(Enum):
@@ -105,10 +110,10 @@ class Engine:
         return policy.differ(self._consent.policy, self._policy)
 
     @property
-    def may_send(self) -> bool:
-        """Whether consent and the site policy of this moment allow another request."""
-        allowed = self.consent.mode is Mode.ON
-        return allowed and not policy.differ(self._consent.policy, self._policy)
+    def sendable(self) -> frozenset[Kind]:
+        """The segments of which consent and the site policy of this moment allow a request."""
+        kinds = _SENDABLE[self.consent.mode]
+        return frozenset() if policy.differ(self._consent.policy, self._policy) else kinds
 
     @property
     def idle(self) -> bool:
@@ -133,7 +138,7 @@ class Engine:
     def work(self) -> float:
         """Send what may be sent; return the seconds until there is more to do without a message."""
         now = time.monotonic()
-        if self.may_send and now >= self.gate.closed_until:
+        if self._may_send() and now >= self.gate.closed_until:
             for item in self._suspects.due(now):
                 item.reading.again(item.line)
             if now >= self._lookout.next_look:
@@ -150,10 +155,17 @@ class Engine:
         self._rung = False
         self._settlement.retry_if_due(now)
         doubtful = self.gate.trouble is not None
-        self._lookout.look(self.backlog, now, time.time(), doubtful=doubtful)
+        sealing = Kind.SEALED in self.sendable
+        self._lookout.look(self.backlog, now, time.time(), sealing=sealing, doubtful=doubtful)
+
+    def _may_send(self) -> bool:
+        """Ask for consent, let the backlog know, and tell whether there is any."""
+        kinds = self.sendable
+        self.backlog.allow(kinds)
+        return bool(kinds)
 
     def _send(self, now: float) -> None:
-        while len(self._under_way) < self.gate.allowance(now) and self.may_send:
+        while len(self._under_way) < self.gate.allowance(now) and self._may_send():
             item = self.backlog.take()
             if item is None:
                 break
@@ -176,7 +188,7 @@ class Engine:
 
     def _patience(self, now: float) -> float:
         """Return the seconds until there is something to do without a message."""
-        if not self.may_send:
+        if not self.sendable:
             patience = self._rescan_interval
         elif now < self.gate.closed_until:
             patience = self.gate.closed_until - now

@@ -6,7 +6,7 @@ import logging
 
 from telemetry_spool import paths
 from telemetry_spool.listing import SegmentFile, list_segments
-from uploader.backlog import Backlog
+from uploader.backlog import SENDABLE, Backlog
 from uploader.sealing import seal_active
 
 # How soon a segment is tried again that a writer held, the first time; then twice as long.
@@ -36,20 +36,23 @@ class Lookout:
         """Whether the last look could not see, or not seal, everything."""
         return self._unlisted or self._unsealed
 
-    def look(self, backlog: Backlog, now: float, wall: float, *, doubtful: bool) -> None:
+    def look(
+        self, backlog: Backlog, now: float, wall: float, *, sealing: bool, doubtful: bool
+    ) -> None:
         """Bring the backlog up to date.
 
         `now` is of the monotonic clock, `wall` of the one that files have, both in seconds;
-        `doubtful` says that the endpoint is in trouble.
+        `sealing` says that active segments may be sealed, `doubtful` that the endpoint is in
+        trouble.
         """
         self.next_look = now + self._rescan_interval
         try:
             segments = list_segments(self._directory)
-            waiting = sum(segment.kind is paths.Kind.SEALED for segment in segments)
+            waiting = sum(segment.kind in SENDABLE for segment in segments)
             # While the endpoint is doubtful a few segments are probes enough: sealing more would
             # turn an offline month into a file for every attempt. One is not enough: what is left
             # of it may be the one event that the endpoint stumbles over.
-            if waiting < _PROBES or not doubtful:
+            if sealing and (waiting < _PROBES or not doubtful):
                 segments = self._seal(segments, now, wall)
         except OSError as error:
             _log.warning("%s cannot be listed: %s", self._directory, error.strerror)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from telemetry_spool.consent import Mode
 from telemetry_spool.ledger import LossLedger
 from uploader.config import UploaderConfig
 from uploader.connector import connector
@@ -78,12 +79,14 @@ def _go_on(
     while not engine.stopping:
         status.update(engine)
         blocked = engine.gate.closed_until > max(patience_ends, time.monotonic())
-        if blocked or not engine.may_send:
+        if blocked or not engine.sendable:
             _, reason, remedy = activity_of(engine)
             return Result(Ending.KEPT, "; ".join(filter(None, (reason, remedy))))
         patience = engine.work()
         resumes_at = engine.resumes_at
         if engine.idle and (resumes_at is None or resumes_at > patience_ends):
+            if engine.consent.mode is not Mode.ON:
+                return Result(Ending.KEPT, activity_of(engine)[1])
             return Result(Ending.KEPT, _KEPT) if engine.kept else Result(Ending.DRAINED, "")
         engine.wait(patience)
         progress(engine)
