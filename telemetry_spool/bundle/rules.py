@@ -7,7 +7,7 @@ import os
 from telemetry_spool.bundle.files import CarryError
 from telemetry_spool.bundle.names import Places
 from telemetry_spool.consent import Consent, Mode
-from telemetry_spool.spool import is_shared
+from telemetry_spool.dropbox import is_shared
 
 
 def check_export(consent: Consent, *, include_local: bool) -> None:
