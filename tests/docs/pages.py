@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.docs.privacy import privacy_page
 from tests.faults.table import GROUPS, tested_faults
 from uploader.config import ALL_SETTINGS, FLAG_SETTINGS
 from uploader.options import shown
@@ -73,7 +74,11 @@ def reliability_page() -> str:
     return page
 
 
-PAGES = {"settings.md": settings_page, "reliability.md": reliability_page}
+PAGES = {
+    "settings.md": settings_page,
+    "reliability.md": reliability_page,
+    "privacy.md": privacy_page,
+}
 
 
 if __name__ == "__main__":
