@@ -10,7 +10,7 @@ from pathlib import Path
 from telemetry_spool import heartbeat
 from telemetry_spool.consent import Consent, ConsentReader, Mode
 from telemetry_spool.events import Event, parse
-from telemetry_spool.heartbeat import Activity, Heartbeat
+from telemetry_spool.heartbeat import Heartbeat
 from telemetry_spool.journal import Journal
 from telemetry_spool.ledger import receipts_journal
 from telemetry_spool.listing import list_segments, pending_lines
@@ -108,7 +108,7 @@ def advice(state: Overview) -> str:
         return f"mend this: {state.problems[0]}"
     if state.consent.mode is not Mode.ON:
         return ""
-    if last is not None and state.alive is not False and last.activity == Activity.HELD:
+    if last is not None and state.alive is not False and last.remedy:
         return last.remedy
     if state.pending.events and state.alive is False:
         return "start the uploader: telemetry-uploader run (or, for now, telemetry-uploader once)"

@@ -144,10 +144,19 @@ def test_a_held_failure_comes_with_a_remedy(trouble: Trouble) -> None:
     assert judge(Failure(trouble, ""), NOW).remedy != ""
 
 
-@pytest.mark.parametrize("status", [200, 403])
+@pytest.mark.parametrize("status", [200, 403, 511])
 def test_a_login_page_is_called_one(status: int) -> None:
-    """Somebody in a hotel understands at once why nothing is sent."""
-    assert "login page" in judged(status, PAGE, HTML).reason
+    """Somebody in a hotel understands at once why nothing is sent, and what to do."""
+    outcome = judged(status, PAGE, HTML)
+
+    assert "login page" in outcome.reason
+    assert outcome.remedy.startswith("log in to the network's page in a browser, or check")
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 503])
+def test_what_heals_by_itself_needs_no_remedy(status: int) -> None:
+    """Nobody is sent to mend what is the endpoint's own trouble."""
+    assert judged(status, PAGE, HTML).remedy == ""
 
 
 def test_a_redirect_names_its_target() -> None:

@@ -89,7 +89,7 @@ ROWS = [
     kept("a captive portal: 200 with HTML", html(200), "perhaps a login page"),
     kept("a captive portal: 200 with text", answer(200, b"OK", content_type="text/plain"), "page"),
     kept("a captive portal: 403 with HTML", html(403), "perhaps a login page"),
-    kept("a captive portal: 511", html(511), "HTTP 511"),
+    kept("a captive portal: 511", html(511), "HTTP 511: something between here and the endpoint"),
     Row(
         fault("302 to an endpoint that would take the events", HELD),
         redirected,

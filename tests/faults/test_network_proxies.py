@@ -129,6 +129,36 @@ def behind(script: Script) -> Staging:
     return stage
 
 
+def by_setting(*lines: str, https: bool, login: str = "") -> Staging:
+    """Stage a tinyproxy that the setting names; the variables name one that is not there."""
+
+    @contextmanager
+    def stage(directory: Path) -> Iterator[Stage]:
+        with (
+            endpoint(https=https) as peer,
+            tinyproxy(directory, *lines) as port,
+            socket.socket() as bound,
+        ):
+            bound.bind(("127.0.0.1", 0))
+            dead = f"http://127.0.0.1:{bound.getsockname()[1]}"
+            environ = variables(dead, directory, NO_PROXY="localhost,127.0.0.1")
+            environ["FLWR_TELEMETRY_PROXY"] = f"http://{login}127.0.0.1:{port}"
+            yield Stage(peer.url, environ, peer)
+
+    return stage
+
+
+@contextmanager
+def direct(directory: Path) -> Iterator[Stage]:
+    """Stage a proxy setting that names nobody, and an http endpoint on this machine."""
+    with endpoint(https=False) as peer, socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        dead = f"http://127.0.0.1:{bound.getsockname()[1]}"
+        environ = variables(dead, directory, FLWR_TELEMETRY_PROXY=dead)
+        del environ["FLWR_TELEMETRY_ALLOW_INSECURE"]
+        yield Stage(peer.url, environ, peer)
+
+
 @contextmanager
 def refused(directory: Path) -> Iterator[Stage]:
     """Stage a proxy that is not there. The endpoint's port has a 407 in it, which says nothing."""
@@ -212,6 +242,18 @@ ROWS = [
     sent("a proxy with credentials, http", through(CREDENTIALS, https=False, login=LOGIN)),
     sent("a proxy with credentials, https", through(CREDENTIALS, https=True, login=LOGIN)),
     sent("a proxy that NO_PROXY passes by", bypassed),
+    sent("the setting `proxy`, whatever the variables say, http", by_setting(https=False)),
+    sent(
+        "the setting `proxy` with credentials, whatever the variables say, https",
+        by_setting(CREDENTIALS, https=True, login=LOGIN),
+    ),
+    sent("the setting `proxy`, and an http endpoint on this machine", direct),
+    held(
+        "the proxy of the setting does not know these credentials",
+        by_setting(CREDENTIALS, https=True, login=WRONG_LOGIN),
+        "401",
+        "put them into the setting `proxy`",
+    ),
     held(
         "a proxy wants credentials, http",
         through(CREDENTIALS, https=False),

@@ -107,6 +107,22 @@ def encrypted(context: Callable[[], ssl.SSLContext], *, trusted: bool) -> Stagin
     return stage
 
 
+def by_setting(*, trusted: bool) -> Staging:
+    """Stage an endpoint whose authority is, or is not, in the setting; the variable says not so."""
+
+    @contextmanager
+    def stage(directory: Path) -> Iterator[Stage]:
+        good, bad = directory / "good.pem", directory / "bad.pem"
+        AUTHORITY.cert_pem.write_to_path(str(good))
+        trustme.CA().cert_pem.write_to_path(str(bad))
+        setting, variable = (good, bad) if trusted else (bad, good)
+        environ = {"FLWR_TELEMETRY_CA_BUNDLE": str(setting), "REQUESTS_CA_BUNDLE": str(variable)}
+        with Peer(accepting, tls=current()) as peer:
+            yield Stage(peer.url, environ, peer)
+
+    return stage
+
+
 def unencrypted(script: Script) -> Staging:
     """Stage an endpoint whose URL says https, and who does what a script says instead."""
 
@@ -166,6 +182,20 @@ ROWS = [
         encrypted(current, trusted=True),
         Left.SENT,
         accepted_once=True,
+    ),
+    Row(
+        fault(
+            "a certificate authority in `ca_bundle`, and not in REQUESTS_CA_BUNDLE",
+            "the events are accepted",
+        ),
+        by_setting(trusted=True),
+        Left.SENT,
+        accepted_once=True,
+    ),
+    held(
+        "a certificate authority in REQUESTS_CA_BUNDLE, and not in `ca_bundle`",
+        by_setting(trusted=False),
+        BAD,
     ),
     held(UNTRUSTED, encrypted(current, trusted=False), BAD),
     held("an expired certificate", encrypted(expired, trusted=True), "expired"),
