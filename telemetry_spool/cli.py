@@ -16,6 +16,7 @@ from telemetry_spool.commands import (
     rejected,
     release,
     removing,
+    source,
     verify,
 )
 from telemetry_spool.commands.console import fail_for
@@ -34,6 +35,7 @@ app.command()(release.send)
 app.command()(removing.rm)
 app.command()(removing.purge)
 app.add_typer(rejected.app, name="rejected")
+app.add_typer(source.app, name="source")
 app.command("audit")(audit.audit_)
 app.command("verify")(verify.verify_)
 app.command()(choice.on)

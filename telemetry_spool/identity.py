@@ -8,11 +8,19 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
+NO_SOURCES = ("unavailable", "invalid")
+"""What stands for a source id that cannot be had, or is none."""
+
 
 def flower_home(environ: Mapping[str, str] = os.environ) -> Path:
     """Return Flower's home directory. Raises RuntimeError if it cannot be determined."""
     chosen = environ.get("FLWR_HOME")
     return Path(chosen) if chosen else Path.home() / ".flwr"
+
+
+def source_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the file of the source id. Raises RuntimeError if there is no home directory."""
+    return flower_home(environ) / "source"
 
 
 def source_id(environ: Mapping[str, str] = os.environ, *, create: bool) -> str:
@@ -21,7 +29,7 @@ def source_id(environ: Mapping[str, str] = os.environ, *, create: bool) -> str:
     As in Flower, "unavailable" if it can be neither read nor made, "invalid" if it is no UUID.
     """
     try:
-        file = flower_home(environ) / "source"
+        file = source_file(environ)
         if create and not file.exists():
             _create(file)
         return _checked(file.read_text(encoding="utf-8").strip())

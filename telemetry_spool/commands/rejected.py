@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -24,6 +25,7 @@ from telemetry_spool.commands.removing import delete
 from telemetry_spool.entries import Entry, State, entries, of_letter
 from telemetry_spool.paths import Directories
 from telemetry_spool.placing import place
+from telemetry_spool.releases import release
 from telemetry_spool.rewriting import rewrite
 from telemetry_spool.text import counted, plain
 from telemetry_spool.writer_settings import writer_config
@@ -64,7 +66,8 @@ def show(
 def retry(events: Ids = None, every: All = False) -> None:
     """Put dead letters back into the spool: the uploader sends them again, byte for byte.
 
-    What the endpoint refused for a reason that has not gone comes back here.
+    What the endpoint refused for a reason that has not gone comes back here. What the setting
+    strict holds is let go by this.
 
     Examples: telemetry-spool rejected retry 3f2a91; telemetry-spool rejected retry --all
     """
@@ -73,6 +76,9 @@ def retry(events: Ids = None, every: All = False) -> None:
     if not chosen:
         say("There is nothing to send again.")
         return
+    held = [name for name, entry in chosen.items() if _reason(entry).startswith("strict: ")]
+    if held:
+        release(directories, held, datetime.now(tz=UTC))
     # Into the spool first: a crash in between leaves an event in both places, never in neither.
     place(str(directories.spool), (entry.body or b"" for entry in chosen.values()))
     done = rewrite(
