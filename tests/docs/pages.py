@@ -19,10 +19,10 @@ Made from the code by `python -m tests.docs.pages`; a test compares.
 A setting has one name everywhere: `endpoint` in a settings file, `FLWR_TELEMETRY_ENDPOINT` in the
 environment, `--endpoint` on the command line of `telemetry-uploader`. A flag wins over the
 environment, the environment over the user's file (Linux: `~/.config/flwr-telemetry/config.toml`),
-that over the site's (`/etc/xdg/flwr-telemetry/config.toml`), that over the default. A variable set
-to nothing counts as unset. `telemetry-uploader check` shows every setting in force and where it
-comes from; for a wrong one it says in one line where it is and what is allowed, and exits with 78.
-A Flower process passes a wrong setting by and uses the default.
+that over the site's (`/etc/xdg/flwr-telemetry/config.toml`), that over the default; the site policy
+wins over all of them. A variable set to nothing counts as unset. `telemetry-uploader check` shows
+every setting in force and where it comes from; for a wrong one it says in one line where it is and
+what is allowed, and exits with 78. A Flower process passes a wrong setting by and uses the default.
 
 ```toml
 # config.toml
@@ -35,7 +35,29 @@ max_spool_bytes = "256MiB"
 """
 
 _SETTINGS_TAIL = """
-Only in the environment, as in Flower itself: `FLWR_TELEMETRY_ENABLED`, `FLWR_TELEMETRY_LOGGING`,
+## Site policy
+
+An administrator decides for every user of a machine in `/etc/flwr-telemetry/policy.toml` (macOS:
+`/Library/Application Support/flwr-telemetry/policy.toml`):
+
+```toml
+# policy.toml
+mode = "on"                    # at most: users may still choose local or off
+endpoint = "https://telemetry.example.org/api/v1/event"
+proxy = "http://proxy.example.org:3128"
+ca_bundle = "/etc/ssl/certs/site.pem"
+```
+
+`mode` is `on`, `local` or `off`: the most that anybody may choose. Any setting in it wins over
+flag, environment and files, and `telemetry-uploader check` names the policy as its origin. It takes
+effect in running processes from their next event or request on. The file must belong to root and be
+writable by nobody else (`chmod 644`): every user's processes read it, so a password of a proxy
+belongs into the environment of the service instead. While it cannot be read, or has an unknown key
+or a bad value, nothing is recorded and the commands of `telemetry-uploader` end with 78.
+
+## Only in the environment
+
+As in Flower itself: `FLWR_TELEMETRY_ENABLED`, `FLWR_TELEMETRY_LOGGING`,
 `FLWR_TELEMETRY_PARTNER_ID`, `FLWR_HOME`; besides, `DO_NOT_TRACK`, and `FLWR_TELEMETRY_SPOOL=0`,
 which leaves Flower as it is.
 """
