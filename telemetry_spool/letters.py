@@ -15,6 +15,9 @@ DEAD_LETTER_BYTES = 64 * 2**20
 DEAD_LETTER_DAYS = 365
 """Dead letters kept, in days: time enough to notice, mend the endpoint and send them again."""
 
+HELD = "strict: "
+"""Begins the reason of what the setting `strict` holds: put back by the user, it is let go."""
+
 # An event with more objects and lists than this is kept as text: how deep an encoder may go depends
 # on where it is called from, and a letter that cannot be written would stop its segment.
 _MAX_NESTED = 200

@@ -84,11 +84,6 @@ class Directories:
         return self.root / "rejected"
 
     @property
-    def released(self) -> Path:
-        """Ids of events that were let go though `strict` held them, a file a day."""
-        return self.root / "released"
-
-    @property
     def receipts(self) -> Path:
         """What left this machine and what was lost, a file a day."""
         return self.root / "receipts"

@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from telemetry_spool.paths import Directories, Kind, kind_of
 from telemetry_spool.placing import place
-from telemetry_spool.releases import release
 from telemetry_spool.removal import remove
 
 
 def release_events(directories: Directories, bodies: Mapping[str, bytes]) -> list[str]:
     """Release the events with these bytes, by id.
 
-    Returns one line for each file that has an event still, too. Raises OSError or Unsuitable;
-    nothing is released then.
+    Returns one line for each file that has an event still, too. Raises OSError; nothing
+    is released then.
     """
-    release(directories, bodies, datetime.now(tz=UTC))  # `strict` must not hold them back again
     spool = str(directories.spool)
     place(spool, bodies.values(), released=True)
     removal = remove(

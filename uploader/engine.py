@@ -28,7 +28,7 @@ from uploader.lanes import Delivered, Lanes
 from uploader.lookout import Lookout
 from uploader.outcome import Outcome, Verdict, judge
 from uploader.settlement import Counters, Settlement
-from uploader.strictness import Held, Strictness
+from uploader.strictness import Held, objection
 from uploader.suspects import Suspects
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class Engine:
         self._settlement = Settlement(config, self.backlog)
         self._suspects = Suspects(random)
         self._announcer = Announcer()
-        self._strictness = Strictness(config.directories) if config.strict else None
+        self._strict = config.strict
         self._under_way: dict[int, _Request] = {}
         self._tickets = 0
         self._rung = True
@@ -182,9 +182,10 @@ class Engine:
 
     def _event_of(self, item: Item) -> Event | Malformed | Held:
         event = parse(item.line)
-        if self._strictness is None or isinstance(event, Malformed):
+        let_go = not self._strict or item.reading.kind is Kind.RELEASED
+        if let_go or isinstance(event, Malformed):
             return event
-        return self._strictness.objection(event, item.reading.owner) or event
+        return objection(event, item.reading.owner) or event
 
     def _patience(self, now: float) -> float:
         """Return the seconds until there is something to do without a message."""

@@ -12,7 +12,6 @@ from telemetry_spool import paths
 from telemetry_spool.ledger import LossLedger, receipts_journal
 from telemetry_spool.letters import dead_letter_journal
 from telemetry_spool.paths import Directories
-from telemetry_spool.releases import releases_journal
 
 INTERVAL_SECONDS = 3600.0
 """Nothing here is urgent."""
@@ -27,9 +26,8 @@ def tidy(directories: Directories, losses: LossLedger) -> None:
     """Delete what is too old or too much; dead letters that go are counted as lost."""
     now = datetime.now(tz=UTC)
     try:
-        for journal in (receipts_journal(directories), releases_journal(directories)):
-            for path in journal.excess(now):
-                path.unlink()
+        for path in receipts_journal(directories).excess(now):
+            path.unlink()
         for path in dead_letter_journal(directories).excess(now):
             with path.open("rb") as file:
                 letters = sum(1 for _ in file)

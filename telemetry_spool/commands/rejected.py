@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -25,7 +24,6 @@ from telemetry_spool.commands.removing import delete
 from telemetry_spool.entries import Entry, State, entries, of_letter
 from telemetry_spool.paths import Directories
 from telemetry_spool.placing import place
-from telemetry_spool.releases import release
 from telemetry_spool.rewriting import rewrite
 from telemetry_spool.text import counted, plain
 from telemetry_spool.writer_settings import writer_config
@@ -76,11 +74,11 @@ def retry(events: Ids = None, every: All = False) -> None:
     if not chosen:
         say("There is nothing to send again.")
         return
-    held = [name for name, entry in chosen.items() if _reason(entry).startswith("strict: ")]
-    if held:
-        release(directories, held, datetime.now(tz=UTC))
     # Into the spool first: a crash in between leaves an event in both places, never in neither.
-    place(str(directories.spool), (entry.body or b"" for entry in chosen.values()))
+    for held in (False, True):
+        bodies = [entry.body or b"" for entry in chosen.values() if _is_held(entry) is held]
+        if bodies:
+            place(str(directories.spool), bodies, released=held)
     done = rewrite(
         letters.dead_letter_journal(directories),
         lambda text: None if (letter := of_letter(text, "")) and letter.id in chosen else text,
@@ -108,6 +106,10 @@ def drop(events: Ids = None, every: All = False, yes: Yes = False) -> None:
     confirm(f"Delete {counted(len(chosen))}?", yes=yes)
     by = "telemetry-spool rejected drop"
     delete(directories, (State.REJECTED,), lambda entry: entry.id in chosen, by=by)
+
+
+def _is_held(entry: Entry) -> bool:
+    return _reason(entry).startswith(letters.HELD)
 
 
 def _reason(entry: Entry) -> str:

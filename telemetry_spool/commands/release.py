@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from telemetry_spool import heartbeat
-from telemetry_spool.appending import Unsuitable
 from telemetry_spool.commands.console import SHORT_ID, Yes, complain, confirm, fail, say
 from telemetry_spool.commands.finding import find
 from telemetry_spool.consent import ConsentReader, Mode
@@ -41,12 +40,7 @@ def send(
         say(f"{entry.id[:SHORT_ID]}  {entry.state}")
         say(_shown(entry))
     confirm(f"Send {counted(len(found))}?", yes=yes)
-    try:
-        failures = release_events(
-            config.directories, {entry.id: entry.body or b"" for entry in found}
-        )
-    except Unsuitable as error:
-        fail(str(error), os.EX_TEMPFAIL)
+    failures = release_events(config.directories, {entry.id: entry.body or b"" for entry in found})
     say(f"{_sender(config.directories)} sends {counted(len(found))}.")
     for failure in failures:
         complain(f"{failure} (the event is sent all the same, and may be sent from there again)")

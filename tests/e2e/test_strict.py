@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import UTC, datetime
 
 import pytest
 
 from telemetry_spool.letters import line_of
-from telemetry_spool.paths import Directories
-from telemetry_spool.releases import release
 from telemetry_spool.segment import event_id
 from tests.e2e.conftest import Site, bodies
 from tests.support.endpoint import Endpoint
@@ -72,19 +69,19 @@ def test_a_daemon_holds_what_comes(strict: Site, endpoint: Endpoint) -> None:
 
 
 def test_what_is_let_go_is_sent(strict: Site, endpoint: Endpoint) -> None:
-    """That event, and no other; a running uploader knows at once."""
-    directories = Directories(strict.place.root, strict.place.spool)
+    """That event, once: recorded again, it is held again."""
     with strict.daemon():
         strict.record(ODD[:2])
         strict.wait_until_drained()
 
-        release(directories, [event_id(ODD[0])], datetime.now(tz=UTC))
-        strict.record(ODD[:2])
+        ended = strict.telemetry_spool("rejected", "retry", event_id(ODD[0]))
+        assert (ended.code, ended.stdout) == (0, "Back in the spool: 1 event.\n")
+        strict.record(ODD[:1])
         endpoint.wait_for(1, accepted=True)
         strict.wait_until_drained()
 
     assert bodies(endpoint) == Counter(ODD[:1])
-    assert len(strict.rejected()) == 3
+    assert [line_of(letter) for letter in strict.rejected()] == [ODD[1], ODD[0]]
 
 
 def test_without_strict_everything_is_sent(site: Site, endpoint: Endpoint) -> None:
