@@ -318,6 +318,51 @@ def test_a_proxy_that_cannot_be_meant_is_a_wrong_setting(
     assert failure_at("https://telemetry.invalid/").trouble is Trouble.CONFIGURATION
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://spool:correct-horse@127.0.0.1:port",
+        "http://spool:correct-horse@127.0.0.1:99999",
+        "http://spool:correct/horse@127.0.0.1:9",
+        "http://spool:correct-horse@[::1",
+        "ftp://spool:correct-horse@127.0.0.1:9",
+    ],
+)
+def test_the_password_of_an_odd_proxy_is_in_no_message(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    """Libraries quote what they cannot parse, and the message goes to logs and to the status."""
+    monkeypatch.setenv("HTTPS_PROXY", url)
+
+    failure = failure_at("https://telemetry.example.org/")
+
+    assert "horse" not in failure.message
+
+
+def test_a_proxy_that_is_set_beats_the_environment(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NO_PROXY too: who names a proxy means it."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
+    monkeypatch.setenv("NO_PROXY", "telemetry.example.org")
+    through = RequestsTransport(
+        "http://telemetry.example.org/api", 20.0, 20.0, proxy=endpoint.url.partition("/api")[0]
+    )
+
+    for _ in range(2):
+        assert isinstance(through.send(b"{}", HEADERS), Answer)
+    assert {request.path for request in endpoint.requests} == {"http://telemetry.example.org/api"}
+
+
+def test_a_direct_transport_passes_the_proxy_that_is_set_by(endpoint: Endpoint) -> None:
+    """Plain http is allowed to this machine because nobody is in between."""
+    dead = f"http://127.0.0.1:{unused_port()}"
+
+    answer = RequestsTransport(endpoint.url, 20.0, 20.0, direct=True, proxy=dead).send(b"{}", {})
+
+    assert isinstance(answer, Answer)
+
+
 def test_a_ca_bundle_that_is_missing_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message has its path."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem")
