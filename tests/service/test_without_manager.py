@@ -25,7 +25,7 @@ def test_without_systemd_the_line_names_what_to_do_instead(verb: str) -> None:
 
 def test_a_dry_run_needs_no_manager() -> None:
     """What would be done can be read anywhere."""
-    done = command(UPLOADER, "install", "--system", "--dry-run", environ={})
+    done = command(UPLOADER, "install", "--dry-run", environ={})
 
     assert done.code == 0
-    assert "write /etc/systemd/system/flwr-telemetry-uploader.service\n" in done.stdout
+    assert "/systemd/user/flwr-telemetry-uploader.service\n" in done.stdout
