@@ -65,7 +65,8 @@ def on_the_way(spool: Path, step: Step) -> list[UnderWay]:
 def make_directory(path: Path) -> None:
     """Make a private directory and those above it, where they are missing. Raises OSError."""
     if not path.is_dir():
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        make_directory(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
         sync_directory(path.parent)
 
 

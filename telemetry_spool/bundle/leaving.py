@@ -153,12 +153,18 @@ def _is_in(file: Path, outbox: Outbox) -> bool:
 
 
 def _check_place(file: Path) -> None:
-    """Raise CarryError or OSError if the file cannot be made, before anything is moved."""
+    """Raise CarryError if the file cannot be made, before anything is moved."""
     refuse_to_overwrite(file)
     probe = file.with_name(f".{file.name}.tmp")
-    with writing(probe):
-        pass
-    probe.unlink()
+    try:
+        with writing(probe):
+            pass
+        probe.unlink()
+    except OSError as error:
+        raise CarryError(
+            f"{file} cannot be written: {error.strerror}; nothing has left the spool",
+            os.EX_CANTCREAT,
+        ) from error
 
 
 def _collect(
