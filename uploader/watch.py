@@ -17,7 +17,7 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 
-from telemetry_spool.paths import kind_of
+from telemetry_spool import paths
 from uploader.filesystem import silent_type
 
 if TYPE_CHECKING:
@@ -27,7 +27,11 @@ _KINDS: list[type[FileSystemEvent]] = [FileCreatedEvent, FileModifiedEvent, File
 
 
 class _Doorbell(FileSystemEventHandler):
-    """Rings for segments only: progress files and the lock are the uploader's own writing."""
+    """Rings for whatever is not the uploader's own writing, progress for one.
+
+    For unknown files, too: where the kernel had to drop reports of segments because too many
+    waited to be read, those that it kept may be of anything.
+    """
 
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
@@ -35,12 +39,16 @@ class _Doorbell(FileSystemEventHandler):
     def on_any_event(self, event: FileSystemEvent) -> None:
         path = event.dest_path or event.src_path
         name = path.decode() if isinstance(path, bytes) else path
-        if kind_of(name.rpartition("/")[2]) is not None:
+        if not _is_own(name.rpartition("/")[2]):
             self._ring()
 
 
+def _is_own(name: str) -> bool:
+    return paths.is_temporary(name) or paths.acked_segment(name) is not None
+
+
 class Watch:
-    """Rings whenever a segment in a directory is created, appended to or renamed.
+    """Rings whenever a file in a directory is created, appended to or renamed.
 
     Where the file system reports no changes, or not all, it rings by the clock. A ring has the
     spool listed, if there is nothing else to do: with nothing in it that is 7 µs; watchdog's
@@ -51,13 +59,14 @@ class Watch:
     def __init__(self, directory: Path, poll_interval: float, ring: Callable[[], None]) -> None:
         """Watch `directory`; `ring` is called in this thread and in others."""
         self._ring = ring
+        self._observer: BaseObserver | None = None
         self._interval = math.inf
         self._next_poll = math.inf
         self.notice = ""
         """Why it rings by the clock; empty if it does not."""
         failure = self._observe(directory)
         kind = silent_type(directory)
-        if failure is not None:
+        if failure:
             reason = f"{directory} cannot be watched ({failure})"
         elif kind is not None:
             reason = f"{directory} is on {kind}, which does not report what others do there"
@@ -67,15 +76,17 @@ class Watch:
         self._interval = poll_interval
         self._next_poll = time.monotonic() + poll_interval
 
-    def _observe(self, directory: Path) -> Exception | None:
-        self._observer: BaseObserver | None = Observer()
+    def _observe(self, directory: Path) -> str:
+        """Have changes reported; return why that cannot be, empty if it can."""
         try:
+            self._observer = Observer()
             self._observer.schedule(_Doorbell(self._ring), str(directory), event_filter=_KINDS)
             self._observer.start()
         except (OSError, RuntimeError) as error:  # no more watches, or no more threads
+            self.close()
             self._observer = None
-            return error
-        return None
+            return getattr(error, "strerror", None) or str(error)
+        return ""
 
     def poll(self) -> float:
         """Ring if that is due by the clock; return the seconds until it is again."""

@@ -1,0 +1,86 @@
+"""A terminal that is closed, and nohup: what SIGHUP means to a daemon that somebody started."""
+
+from __future__ import annotations
+
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.e2e.conftest import Site, bodies, lines
+from tests.support.endpoint import Endpoint
+from tests.support.manager import listening
+from tests.support.processes import DEADLINE_SECONDS, UPLOADER, environment
+
+# Make the terminal at stdin the one that controls this process, as a login does.
+TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+os.setsid()
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.executable, [sys.executable, "-m", *sys.argv[1:]])
+"""
+
+
+def test_a_daemon_ends_with_its_terminal(site: Site) -> None:
+    """As every program does whose window is closed; progress is saved."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-c", TAKE_TERMINAL, UPLOADER, "run"],
+        env=environment(site.environ),
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as daemon:
+        os.close(theirs)
+        site.wait_until("idle")
+        os.close(ours)  # the kernel sends SIGHUP
+        assert daemon.wait(DEADLINE_SECONDS) == 0
+
+    assert site.heartbeat()["activity"] == "stopped"
+
+
+def test_a_signal_reloads_a_daemon_that_has_its_terminal(site: Site, tmp_path: Path) -> None:
+    """`kill -HUP` for a daemon in a window does what it does for a service."""
+    ours, theirs = pty.openpty()
+    with (
+        listening(tmp_path / "notify") as manager,
+        subprocess.Popen(
+            [sys.executable, "-c", TAKE_TERMINAL, UPLOADER, "run"],
+            env=environment({**site.environ, **manager.environ}),
+            stdin=theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as daemon,
+    ):
+        manager.hear_until("READY")
+        daemon.send_signal(signal.SIGHUP)
+        manager.hear_until("RELOADING")
+        manager.hear_until("READY")
+        daemon.terminate()
+        assert daemon.wait(DEADLINE_SECONDS) == 0
+    os.close(theirs)
+    os.close(ours)
+
+
+def test_nohup_keeps_the_signal_ignored(site: Site, endpoint: Endpoint) -> None:
+    """It neither ends nor reloads."""
+    with subprocess.Popen(
+        ["nohup", sys.executable, "-m", UPLOADER, "run"],
+        env=environment(site.environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as daemon:
+        site.wait_until("idle")
+        daemon.send_signal(signal.SIGHUP)
+        site.record(lines(range(1)))
+        assert endpoint.wait_for(1, accepted=True)
+        daemon.terminate()
+        assert daemon.wait(DEADLINE_SECONDS) == 0
+        assert daemon.stderr is not None
+        assert "new settings" not in daemon.stderr.read()
+
+    assert bodies(endpoint) == dict.fromkeys(lines(range(1)), 1)
