@@ -17,6 +17,7 @@ from telemetry_spool.commands import (
     release,
     removing,
     source,
+    summary,
     verify,
 )
 from telemetry_spool.commands.console import fail_for
@@ -31,6 +32,8 @@ app.command()(glance.status)
 app.command("list")(look.list_)
 app.command()(look.show)
 app.command()(look.tail)
+app.command()(summary.stats)
+app.command()(summary.preview)
 app.command()(release.send)
 app.command()(removing.rm)
 app.command()(removing.purge)

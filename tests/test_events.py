@@ -10,8 +10,8 @@ import pytest
 
 from telemetry_spool import __version__
 from telemetry_spool.events import Event, Malformed, parse
+from telemetry_spool.headers import headers
 from telemetry_spool.segment import Line
-from uploader.headers import headers
 
 FALLBACK = f"flwr-telemetry-spool/{__version__}"
 

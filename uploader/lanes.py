@@ -10,7 +10,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from telemetry_spool.events import Event
-from uploader.headers import headers
+from telemetry_spool.headers import headers
 from uploader.outcome import Answer, Failure, Trouble
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ import requests
 from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
+from telemetry_spool.headers import on_the_wire
 from uploader.deadline import BoundedAdapter
 from uploader.outcome import BODY_BYTES, Answer, Failure, Trouble
 
@@ -105,9 +106,7 @@ class RequestsTransport:
             self._request = requests.Request("POST", self._endpoint).prepare()
         request = self._request
         request.body = body
-        request.headers = CaseInsensitiveDict(
-            {"Accept-Encoding": "identity", "Content-Length": str(len(body)), **headers}
-        )
+        request.headers = CaseInsensitiveDict(on_the_wire(body, headers))
         return request
 
     def _environment(self) -> Mapping[str, Any]:

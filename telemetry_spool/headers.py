@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from telemetry_spool import __version__
@@ -20,6 +21,11 @@ def headers(event: Event) -> dict[str, str]:
         "User-Agent": _user_agent(event.context),
         "Idempotency-Key": event.id,
     }
+
+
+def on_the_wire(body: bytes, given: Mapping[str, str]) -> dict[str, str]:
+    """Return all headers of a request but `Host`, which names the endpoint."""
+    return {"Accept-Encoding": "identity", "Content-Length": str(len(body)), **given}
 
 
 def _user_agent(context: dict[str, Any]) -> str:
