@@ -64,6 +64,20 @@ def _kind(types: str | list[str]) -> str:
 
 
 @cache
+def groups() -> Mapping[str, str]:
+    """Return the paths of the objects in an event, each with what it is."""
+    return dict(_groups(event_schema(), ""))
+
+
+def _groups(schema: Mapping[str, Any], path: str) -> Iterator[tuple[str, str]]:
+    for name, part in schema["properties"].items():
+        if "properties" in part:
+            inner = f"{path}.{name}" if path else name
+            yield inner, part["description"]
+            yield from _groups(part, inner)
+
+
+@cache
 def event_types() -> Mapping[str, str]:
     """Return the types of events, each with its meaning."""
     known = event_schema()["properties"]["event_type"]["anyOf"]

@@ -135,7 +135,9 @@ def test_show_explains_every_field(site: Site) -> None:
     assert shown[version + 1].startswith("    ")
     assert shown[version + 2].startswith("    Why: ")
     extra = shown.index('context.extra = "x"')
-    assert shown[extra + 1] == "    not described: telemetry-spool audit tells more"
+    assert shown[extra + 1] == (
+        "    Flower is not known to send it; telemetry-spool audit says more."
+    )
     assert "event_details.n = 1" in shown
 
 

@@ -6,13 +6,11 @@ import json
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
 from itertools import islice
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from telemetry_spool import schema
 from telemetry_spool.commands import filters
 from telemetry_spool.commands.console import (
     SHORT_ID,
@@ -24,6 +22,7 @@ from telemetry_spool.commands.console import (
 )
 from telemetry_spool.commands.finding import find
 from telemetry_spool.entries import SPOOLED, Entry, State, as_json, entries
+from telemetry_spool.explaining import explained
 from telemetry_spool.following import Follower
 from telemetry_spool.text import plain
 from telemetry_spool.writer_settings import writer_config
@@ -87,34 +86,18 @@ def show(
         return
     try:
         content = json.loads(entry.body)
+        said = _explanation(content) if explain else json.dumps(content, indent=2)
     except (ValueError, RecursionError):
-        say(plain(entry.body.decode("utf-8", "backslashreplace")))
-        return
-    if explain:
-        _explain(content)
-    else:
-        say(json.dumps(content, indent=2))
+        said = plain(entry.body.decode("utf-8", "backslashreplace"))
+    say(said)
 
 
-def _explain(content: object) -> None:
-    known = {field.path: field for field in schema.fields()}
-    for path, value in _leaves(content, ""):
-        say(f"{plain(path)} = {plain(json.dumps(value))}")
-        # What an event type's own details are called, the schema cannot know.
-        field = known.get(path) or known.get(path.split(".", maxsplit=1)[0])
-        if field is None:
-            say("    not described: telemetry-spool audit tells more")
-        else:
-            say(f"    {field.what}")
-            say(f"    Why: {field.why}")
-
-
-def _leaves(value: object, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, dict) and value:
-        for name, inner in value.items():
-            yield from _leaves(inner, f"{path}.{name}" if path else str(name))
-    else:
-        yield path or "(event)", value
+def _explanation(content: object) -> str:
+    return "\n".join(
+        plain(line)
+        for value, lines in explained(content)
+        for line in (value, *(f"    {text}" for text in lines))
+    )
 
 
 def tail(
