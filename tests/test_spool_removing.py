@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,10 +13,10 @@ import pytest
 from telemetry_spool.letters import dead_letter, dead_letter_journal
 from telemetry_spool.paths import Directories
 from telemetry_spool.segment import event_id
-from tests.conftest import DEADLINE_SECONDS, Place
+from tests.conftest import Place
 from tests.e2e.conftest import Site
 from tests.support.events import event
-from tests.support.processes import SPOOL, Ended, environment
+from tests.support.terminal import on_terminal
 
 NOW = datetime.now(tz=UTC)
 OLD, NEW = (NOW - timedelta(days=40)).isoformat(), NOW.isoformat()
@@ -144,40 +141,15 @@ def test_where_nobody_can_be_asked_nothing_is_deleted(site: Site, command: list[
     assert left(site) == EVERYTHING
 
 
-def on_terminal(site: Site, *arguments: str, answer: str) -> Ended:
-    """Run a command on a terminal of its own and type an answer."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", SPOOL, *arguments],
-        env=environment(site.environ),
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    ) as process:
-        os.close(theirs)
-        said = b""
-        while b"[y/N]" not in said:
-            said += os.read(ours, 1000)
-        os.write(ours, answer.encode())
-        try:
-            while piece := os.read(ours, 1000):
-                said += piece
-        except OSError:
-            pass  # the other end is closed
-        code = process.wait(DEADLINE_SECONDS)
-    os.close(ours)
-    return Ended(code, said.decode(), "")
-
-
 def test_a_terminal_is_asked(site: Site) -> None:
     """No is no, yes is yes."""
-    refused = on_terminal(site, "purge", "--type", "run_*", answer="n\n")
+    refused = on_terminal(site.environ, "purge", "--type", "run_*", answer="n\n")
     assert refused.code == 1
     assert "Delete 2 events? [y/N]" in refused.stdout
     assert refused.stdout.endswith("telemetry-spool: nothing was done\r\n")
     assert left(site) == EVERYTHING
 
-    assert on_terminal(site, "rm", event_id(ENTER)[:12], answer="y\n").code == 0
+    assert on_terminal(site.environ, "rm", event_id(ENTER)[:12], answer="y\n").code == 0
     assert left(site) == [name for name in EVERYTHING if name != "RUN_ENTER"]
 
 

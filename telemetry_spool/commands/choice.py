@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Annotated
+
 import typer
 
 from telemetry_spool import consent
-from telemetry_spool.commands.console import fail
+from telemetry_spool.commands import removing
+from telemetry_spool.commands.console import complain, fail, say
 from telemetry_spool.consent import Mode
-from telemetry_spool.overview import overview
+from telemetry_spool.entries import SPOOLED, entries
+from telemetry_spool.tally import Tally
 from telemetry_spool.text import counted
 from telemetry_spool.writer_settings import writer_config
 
@@ -17,10 +22,10 @@ def _choose(mode: Mode, what: str) -> None:
     if config.mode_file is None:
         fail("no home directory to keep the choice in: set HOME")
     consent.choose(config.mode_file, mode)
-    typer.echo(what)
+    say(what)
     decided = consent.ConsentReader(config.mode_file).now()
     if decided.mode is not mode:
-        typer.echo(f"Here and now the mode is {decided.mode.value} all the same: {decided.rule}.")
+        say(f"Here and now the mode is {decided.mode.value} all the same: {decided.rule}.")
 
 
 def on() -> None:
@@ -33,11 +38,33 @@ def local() -> None:
     _choose(Mode.LOCAL, "Events are recorded here and not sent: nothing leaves this machine.")
 
 
-def off() -> None:
-    """Record nothing and send nothing. Works at once, also in running processes."""
+def off(
+    delete: Annotated[
+        bool | None,
+        typer.Option("--delete/--keep", help="Delete what was recorded before, or keep it."),
+    ] = None,
+) -> None:
+    """Record nothing and send nothing. Works at once, also in running processes.
+
+    Offers to delete what was recorded before and not sent: on a terminal it asks, elsewhere it
+    keeps it unless --delete is given.
+
+    Examples: telemetry-spool off; telemetry-spool off --delete
+    """
     _choose(Mode.OFF, "Nothing is recorded and nothing is sent from now on.")
-    config = writer_config()
-    state = overview(config.directories, config.mode_file)
-    kept = state.pending.events + state.local.events
-    if kept:
-        typer.echo(f"Recorded before and still in {config.directories.spool}: {counted(kept)}.")
+    directories = writer_config().directories
+    tally = Tally()
+    try:
+        for entry in entries(directories, SPOOLED, complain):
+            tally.add(entry)
+    except PermissionError:  # a drop box shows nobody what is in it
+        say(f"What was recorded before in {directories.spool} cannot be seen from here.")
+        return
+    if not tally.events:
+        return
+    say(f"Recorded before and still in {directories.spool}: {counted(tally.events.total())}.")
+    if delete is None and sys.stdin.isatty() and sys.stderr.isatty():
+        sys.stdout.flush()
+        delete = typer.confirm("Delete them?", err=True)
+    if delete:
+        removing.delete(directories, SPOOLED, lambda _: True, by="telemetry-spool off")
