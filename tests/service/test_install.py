@@ -184,7 +184,7 @@ def test_a_service_that_does_not_start_is_reported_with_its_last_words(machine: 
     machine.run("rm", f"{UNITS}/{UNIT}.d/50-site.conf")
 
     assert done.code == 69
-    assert f"journalctl --system -u {UNIT}" in done.stderr
+    assert f"{UNIT} does not run: no luck; see: journalctl --system -u {UNIT}\n" in done.stderr
 
 
 def test_a_wrong_setting_ends_the_service_for_good(machine: Machine) -> None:

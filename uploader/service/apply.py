@@ -20,7 +20,11 @@ class NotOurs(Exception):
 
 
 class CommandFailed(Exception):
-    """A command failed; the message has the command and the end of what it said."""
+    """A step's command failed; the message has the command and what it said."""
+
+    def __init__(self, step: Run, said: str) -> None:
+        super().__init__(f"{' '.join(step.argv)}: {said}")
+        self.step = step
 
 
 def apply(steps: Iterable[Step]) -> list[Path]:
@@ -94,7 +98,7 @@ def _run(step: Run) -> None:
     except (FileNotFoundError, subprocess.TimeoutExpired) as error:
         if step.tolerated:
             return
-        raise CommandFailed(f"{error}") from error
+        raise CommandFailed(step, str(error)) from error
     if done.returncode != 0 and not step.tolerated:
         said = " ".join(done.stderr.split()) or f"exit code {done.returncode}"
-        raise CommandFailed(f"{' '.join(step.argv)}: {said}")
+        raise CommandFailed(step, said)

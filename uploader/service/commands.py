@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -102,13 +102,15 @@ def uninstall(system: System = False, dry_run: DryRun = False, as_json_: Json = 
     typer.echo("\n".join(f"left: {path}" for path in left) or "nothing is left")
 
 
-def _carry_out(steps: Iterable[Step], chosen: Manager) -> list[Path]:
+def _carry_out(steps: Sequence[Step], chosen: Manager) -> list[Path]:
     try:
         return apply(steps)
     except NotOurs as error:
         raise Obstacle(str(error), os.EX_CANTCREAT) from error
     except CommandFailed as error:
-        raise Obstacle(f"{error}; {chosen.why_not_running()}", os.EX_UNAVAILABLE) from error
+        starting = error.step == steps[-1]  # where the service itself can say more
+        why = chosen.why_not_running() if starting else str(error)
+        raise Obstacle(why, os.EX_UNAVAILABLE) from error
 
 
 def _unheard_settings() -> list[str]:

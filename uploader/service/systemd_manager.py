@@ -92,7 +92,8 @@ class SystemdManager:
         """Return what stays after uninstalling."""
         directories = self.config.directories
         if self._scope is Scope.USER:
-            return _existing(directories.root, directories.spool)
+            apart = not directories.spool.is_relative_to(directories.root)
+            return _existing(directories.root, *([directories.spool] if apart else []))
         left = _existing(self._places.closed_drop_box, self._places.drop_box, directories.root)
         return [*left, f"the user {USER_NAME}, to whom they belong"] if left else []
 

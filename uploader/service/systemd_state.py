@@ -83,8 +83,14 @@ def beats(scope: Scope, status: Path) -> bool:
 
 
 def last_words(scope: Scope, unit: str) -> str:
-    """Return the last line that a unit wrote; nothing if it cannot be had."""
-    said = _ask(*journal(scope, unit).split(), "-n", "1", "-o", "cat", "-q", "--no-pager")
+    """Return the last line that a unit's last run wrote; nothing if it cannot be had."""
+    run = _ask(*systemctl(scope, "show", "--property=InvocationID", "--value", unit))
+    if run is None or not run.strip():
+        return ""
+    said = _ask(
+        *("journalctl", f"_SYSTEMD_INVOCATION_ID={run.strip()}", "--identifier=telemetry-uploader"),
+        *("--lines=1", "--output=cat", "--quiet", "--no-pager"),
+    )
     return " ".join((said or "").split())
 
 
