@@ -24,6 +24,7 @@ ALICE = Owner(
     homes=frozenset({"/home/alice"}),
     host_names=frozenset({"gpu-box"}),
 )
+RAY = Owner(user_names=frozenset({"ray", "ping", "run"}))
 
 
 def event(**details: object) -> dict[str, Any]:
@@ -135,9 +136,15 @@ def test_a_random_id_where_one_belongs_is_no_secret(text: str) -> None:
 
 def test_known_words_are_not_taken_for_names() -> None:
     """A user may be called as a part of Flower is."""
-    owner = Owner(user_names=frozenset({"ray", "ping", "run"}))
+    assert is_clean(audit(put(event(backend="ray"), "event_type", "PING"), RAY))
 
-    assert is_clean(audit(put(event(backend="ray"), "event_type", "PING"), owner))
+
+def test_a_users_own_words_are_searched_for_any_name() -> None:
+    """What a dataset is called, the user has chosen; what a backend is called, Flower has."""
+    findings = audit(event(backend="ray", dataset_name="ray/mnist", split="ray"), RAY)
+
+    personal = [finding.path for finding in findings if finding.kind is Kind.PERSONAL]
+    assert personal == ["event_details.dataset_name", "event_details.split"]
 
 
 def test_the_worst_comes_first() -> None:

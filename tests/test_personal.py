@@ -104,7 +104,7 @@ def test_what_only_resembles_it_is_not_found(text: str) -> None:
 
 
 SYSTEMS = [
-    *("5.15.0-1051-aws", "6.5.0-35-generic", "5.15.90.1-microsoft-standard-WSL2", "22.6.0"),
+    *("5.15.0-1051-aws", "6.5.0-35-generic", "5.15.90.1-microsoft-standard-WSL2", "5.10.102.1"),
     *("4.18.0-513.11.1.el8_9.x86_64", "6.1.21-v8+", "6.6.32-1-lts", "6.18.44-fc-v669"),
     "Linux-5.15.90.1-microsoft-standard-WSL2-x86_64-with-glibc2.35",
     "macOS-13.5-arm64-arm-64bit",

@@ -97,10 +97,12 @@ rejected retry` lets single events go, `telemetry-spool rejected drop` deletes t
 ```sh
 telemetry-spool rm 3f2a91           # one event
 telemetry-spool purge               # what is here; --dry-run shows it first
+telemetry-spool source reset        # the source id: the next event makes a new one
+telemetry-spool source forget       # everything here under the source id, and the id
 ```
 
-What Flower has received is deleted by Flower: write to `telemetry@flower.ai` and name your source
-id (`cat ~/.flwr/source`). Deleting that file gives you a new id with the next event.
+What Flower has received only Flower can delete: its page asks you to write to
+`telemetry@flower.ai` and to name the source id. `source forget` prints that request, filled in.
 """
 
 

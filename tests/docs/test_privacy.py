@@ -12,7 +12,8 @@ from telemetry_spool.schema import event_types, fields
 from tests.docs.pages import DOCS
 
 PAGE = (DOCS / "privacy.md").read_text(encoding="utf-8")
-COMMANDS = sorted(set(re.findall(r"telemetry-spool\s([a-z]+(?:\s(?:list|retry|drop))?)", PAGE)))
+SUBCOMMANDS = r"(?:\s(?:list|retry|drop|reset|forget))?"
+COMMANDS = sorted(set(re.findall(rf"telemetry-spool\s([a-z]+{SUBCOMMANDS})", PAGE)))
 
 
 def test_every_field_and_every_type_has_a_row() -> None:
