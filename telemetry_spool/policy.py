@@ -70,7 +70,7 @@ def stamp(path: str) -> Stamp:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return (status.st_mtime_ns, status.st_ctime_ns, status.st_ino, status.st_dev, status.st_size)
+    return (status.st_ctime_ns, status.st_ino, status.st_size)
 
 
 def read() -> Source:
@@ -82,7 +82,7 @@ def read() -> Source:
     try:
         content = _content()
     except (FileNotFoundError, NotADirectoryError):
-        return Source(label(), {})
+        return ABSENT
     except OSError as error:
         raise SettingError(f"{label()}: cannot be read: {error.strerror}") from error
     return parse_toml(content, label())
