@@ -11,6 +11,7 @@ from telemetry_spool.commands import (
     carry,
     carry_in,
     choice,
+    doctor,
     glance,
     look,
     rejected,
@@ -41,6 +42,7 @@ app.add_typer(rejected.app, name="rejected")
 app.add_typer(source.app, name="source")
 app.command("audit")(audit.audit_)
 app.command("verify")(verify.verify_)
+app.command()(doctor.doctor)
 app.command()(choice.on)
 app.command()(choice.local)
 app.command()(choice.off)
