@@ -8,6 +8,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from telemetry_spool import paths
+from telemetry_spool.dropbox import shared_group
+
+# The directory gives the file its group: that of the service, which is to read it.
+_FOR_GROUP = 0o660
 
 
 def place(
@@ -43,6 +47,8 @@ def write_temporary(
         with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
             if like is not None:
                 _liken(file.fileno(), like)
+            elif shared_group(directory) is not None:
+                os.fchmod(file.fileno(), _FOR_GROUP)
             file.writelines(pieces)
     except BaseException:
         with suppress(OSError):

@@ -108,7 +108,7 @@ def test_what_a_crash_left_is_named(place: Place) -> None:
     os.utime(old, (0, time.time() - 7200))
 
     (check,) = checks(place)["leftovers"]
-    assert check.finding == f"1 files that somebody died writing, {old.name} for one"
+    assert check.finding == f"1 left by a crash, {old.name} for one"
 
 
 def test_a_full_disk_is_named(small_disk: Path) -> None:
