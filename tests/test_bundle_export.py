@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from collections import Counter
 from dataclasses import replace
@@ -182,6 +183,30 @@ def test_an_interrupted_export_takes_in_nothing_new_once_it_is_together(
     assert carried.in_bundle(other) == events(1)
     assert other.read_bytes() == file.read_bytes()
     assert carried.to_send(place) == events(2)
+
+
+def test_a_bundle_that_is_half_deleted_is_not_begun_anew(
+    place: Place, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its id is known where it was imported: events under it would not be taken in any more."""
+    carried.segment(place, 1, *events(1))
+    bundle = str(carried.export(place, file).bundle)
+    receipts = file.with_name("back.receipts.jsonl.gz")
+    carried.write_receipts(receipts, carried.answer(bundle, event(1), accepted=True))
+
+    def die(directory: Path) -> None:
+        (directory / "bundle.json").unlink()
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(shutil, "rmtree", die)
+        carried.settle(place, receipts)
+    carried.segment(place, 2, *events(2))
+
+    done = carried.export(place, file.with_name("other.tar.gz"))
+
+    assert (done.bundle == bundle, done.resumed) == (False, False)
+    assert [path.name for path in (place.root / "exported").iterdir()] == [done.bundle]
 
 
 def test_nothing_pending_writes_nothing(place: Place, file: Path) -> None:

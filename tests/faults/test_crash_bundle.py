@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from telemetry_spool.bundle.outstanding import outstanding
 from tests.conftest import Place
 from tests.faults.crash_points import (
     CrashServer,
@@ -132,6 +133,9 @@ def test_export(crashes: Crashes) -> None:
         written = carried.in_bundle(file) if file.exists() else []
         assert Counter(sent + written) == carried.once(PENDING)
         assert Counter(carried.exported(place)) == Counter(written)
+        assert [found.file for found in outstanding(carried.places(place))] == [str(file)][
+            : len(written)
+        ]
         assert carried.to_send(place) == []
         assert [name for name in place.names() if ".local." not in name] == []
         assert sorted(path.name for path in home.iterdir() if path.name.endswith("tmp")) == []
