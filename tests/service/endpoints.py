@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from tests.service.machine import PYTHON, UPLOADER, Machine
-from tests.support.processes import poll
+from tests.service.machine import PYTHON, UPLOADER, Machine, wait_until
 
 _READ = """
 import contextlib, json, sqlite3, sys
@@ -54,7 +53,9 @@ class Collector:
             *(UPLOADER, "collect", "--port", str(self.port), "--database", self._database),
         )
         health = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{self.port}/healthz')"
-        poll(lambda: self.machine.attempt(PYTHON, "-c", health).code == 0, "the collector listens")
+        wait_until(
+            lambda: self.machine.attempt(PYTHON, "-c", health).code == 0, "the collector listens"
+        )
 
     def stop(self) -> None:
         """Refuse connections from now on."""
@@ -67,7 +68,7 @@ class Collector:
 
     def wait_for(self, event_type: str) -> None:
         """Wait until an event of this type has come."""
-        poll(lambda: event_type in dict(self.deliveries()), f"{event_type} arrives")
+        wait_until(lambda: event_type in dict(self.deliveries()), f"{event_type} arrives")
 
 
 @contextmanager

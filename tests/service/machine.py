@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -48,6 +48,11 @@ def why_no_machine() -> str | None:
         text=True,
     )
     return None if done.returncode == 0 else f"namespaces are not permitted: {done.stderr.strip()}"
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for something in a machine: each look at it starts processes, so not too often."""
+    poll(condition, what, every=0.3)
 
 
 def _cgroup2() -> Path | None:
@@ -195,7 +200,7 @@ def _init_of(process: subprocess.Popen[bytes], log: str) -> int:
         state = Machine(int(pids[0])).attempt("systemctl", "is-system-running", "--wait")
         return state.stdout.strip() in ("running", "degraded")
 
-    poll(is_up, "systemd is up")
+    wait_until(is_up, "systemd is up")
     return int(children.read_text("utf-8").split()[0])
 
 

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.service.endpoints import Collector
-from tests.service.machine import PYTHON, UPLOADER, Machine
-from tests.support.processes import poll
+from tests.service.machine import PYTHON, UPLOADER, Machine, wait_until
 
 ONCE = "flwr-telemetry-once.service"
 PATH = "flwr-telemetry-uploader.path"
@@ -57,7 +56,7 @@ def test_a_first_event_starts_it_and_nothing_stays(machine: Machine, collector: 
     machine.record("FIRST", user="alice")
 
     collector.wait_for("FIRST")
-    poll(lambda: ended(machine), "the sender ends")
+    wait_until(lambda: ended(machine), "the sender ends")
     assert (before, senders(machine)) == ([], [])
     assert machine.ask_unit(PATH, "SubState") == "waiting"
 
@@ -67,8 +66,8 @@ def test_a_burst_of_events_does_not_end_the_watch(machine: Machine, collector: C
     before = starts(machine)
     burst = "import telemetry_spool\nfor i in range(500): telemetry_spool.event('BURST', {'i': i})"
     machine.run(PYTHON, "-c", burst, user="alice")
-    poll(lambda: _arrived(collector, "BURST") == 500, "the burst arrives")
-    poll(lambda: ended(machine), "the sender ends")
+    wait_until(lambda: _arrived(collector, "BURST") == 500, "the burst arrives")
+    wait_until(lambda: ended(machine), "the sender ends")
 
     assert starts(machine) - before <= 3
     machine.record("AFTER_BURST", user="alice")
@@ -81,7 +80,7 @@ def _arrived(collector: Collector, event_type: str) -> int:
 
 def test_without_events_python_is_not_started(machine: Machine, collector: Collector) -> None:
     """When the timer comes by and there is nothing to send, the sender is skipped."""
-    poll(lambda: ended(machine) and not sealed(machine), "everything has been sent")
+    wait_until(lambda: ended(machine) and not sealed(machine), "everything has been sent")
     collector.stop()  # it would be noticed
     machine.run("systemctl", "start", ONCE)
     collector.start()
@@ -97,13 +96,15 @@ def test_kept_events_are_no_failure_and_wait_for_the_timer(
     collector.stop()
     before = starts(machine)
     machine.record("KEPT", user="alice")
-    poll(lambda: bool(sealed(machine)) and ended(machine), "the sender has kept it")
+    wait_until(lambda: bool(sealed(machine)) and ended(machine), "the sender has kept it")
 
     assert machine.ask_unit(ONCE, "Result") == "success"
     assert machine.ask_unit(PATH, "SubState") == "waiting"
     assert machine.ask_unit(TIMER, "SubState") == "waiting"
     machine.record("KEPT_TOO", user="alice")
-    poll(lambda: len(sealed(machine)) == 2 and ended(machine), "the sender has kept that as well")
+    wait_until(
+        lambda: len(sealed(machine)) == 2 and ended(machine), "the sender has kept that as well"
+    )
     assert starts(machine) - before <= 3
 
     collector.start()

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.service.endpoints import Collector, silent
-from tests.service.machine import UPLOADER, Machine
-from tests.support.processes import poll
+from tests.service.machine import UPLOADER, Machine, wait_until
 
 UNIT = "flwr-telemetry-uploader.service"
 SETTINGS = "/etc/xdg/flwr-telemetry/config.toml"
@@ -64,7 +63,9 @@ def test_events_of_two_users_are_delivered(machine: Machine, collector: Collecto
 
     collector.wait_for("FROM_ALICE")
     collector.wait_for("FROM_BOB")
-    poll(lambda: not [n for n in machine.names(DROP_BOX) if n.endswith(".jsonl")], "all is deleted")
+    wait_until(
+        lambda: not [n for n in machine.names(DROP_BOX) if n.endswith(".jsonl")], "all is deleted"
+    )
 
 
 def test_it_runs_without_privileges(machine: Machine) -> None:
@@ -82,7 +83,7 @@ def test_killed_it_is_started_again(machine: Machine, collector: Collector) -> N
     before = main_pid(machine)
     machine.run("kill", "-KILL", before)
 
-    poll(lambda: started_again(machine, before), "it is started again")
+    wait_until(lambda: started_again(machine, before), "it is started again")
     machine.record("AFTER_KILL", user="alice")
     collector.wait_for("AFTER_KILL")
 
@@ -91,6 +92,7 @@ def test_a_hanging_main_loop_is_ended_by_the_watchdog(
     machine: Machine, collector: Collector
 ) -> None:
     """A process that is there and does nothing is replaced by one that works."""
+    assert machine.ask_unit(UNIT, "WatchdogUSec") == "2min"
     drop_in = f"/run/systemd/system/{UNIT}.d/50-impatient.conf"
     machine.write(drop_in, "[Service]\nWatchdogSec=2s\n")
     machine.run("systemctl", "daemon-reload")
@@ -98,7 +100,7 @@ def test_a_hanging_main_loop_is_ended_by_the_watchdog(
     before = main_pid(machine)
     machine.run("kill", "-STOP", before)
 
-    poll(lambda: started_again(machine, before), "it is started again")
+    wait_until(lambda: started_again(machine, before), "it is started again")
     machine.run("rm", drop_in)
     machine.run("systemctl", "daemon-reload")
     log = machine.run("journalctl", "-q", "-o", "cat", "-u", UNIT)
@@ -113,7 +115,7 @@ def test_nothing_is_lost_when_it_restarts_while_the_endpoint_is_down(
     """Events from before and after the restart arrive once each when the endpoint is back."""
     collector.stop()
     machine.record("BEFORE_RESTART", user="alice")
-    poll(lambda: said(machine, "refused"), "it has tried")
+    wait_until(lambda: said(machine, "refused"), "it has tried")
     machine.run("systemctl", "restart", UNIT)
     machine.record("AFTER_RESTART", user="bob")
     collector.start()
@@ -144,7 +146,7 @@ def test_it_stops_soon_while_it_backs_off(machine: Machine, collector: Collector
     """Waiting for an endpoint that is down is over at once."""
     collector.stop()
     machine.record("DURING_BACKOFF", user="alice")
-    poll(lambda: said(machine, "refused"), "it backs off")
+    wait_until(lambda: said(machine, "refused"), "it backs off")
 
     assert seconds_to_stop(machine) < STOPS_WITHIN_SECONDS
     assert machine.ask_unit(UNIT, "Result") == "success"
@@ -156,7 +158,7 @@ def test_it_stops_soon_while_a_request_is_stuck(machine: Machine, collector: Col
     with silent(machine, 8787) as sign:
         machine.record("DURING_SILENCE", user="alice")
         path = machine.root / sign.lstrip("/")
-        poll(path.exists, "a request is under way")
+        wait_until(path.exists, "a request is under way")
 
         assert seconds_to_stop(machine) < STOPS_WITHIN_SECONDS
         assert machine.ask_unit(UNIT, "Result") == "success"
@@ -179,7 +181,7 @@ def test_the_journal_knows_how_bad_it_is(machine: Machine, collector: Collector)
     pid = main_pid(machine)
     warnings = ("journalctl", "-q", "-o", "cat", "-p", "warning", f"_PID={pid}")
 
-    poll(lambda: "refused" in machine.run(*warnings), "a warning is in the journal")
+    wait_until(lambda: "refused" in machine.run(*warnings), "a warning is in the journal")
     assert "sending from" not in machine.run(*warnings)
 
 

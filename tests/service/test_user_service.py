@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.service.endpoints import Collector, silent
-from tests.service.machine import UPLOADER, Done, Machine
-from tests.support.processes import poll
+from tests.service.machine import UPLOADER, Done, Machine, wait_until
 
 UNIT = "flwr-telemetry-uploader.service"
 ONCE = "flwr-telemetry-once.service"
@@ -68,7 +67,7 @@ def test_an_event_is_delivered_from_a_confined_process(
     machine.record("USER_EVENT", user="alice")
 
     resident.wait_for("USER_EVENT")
-    poll(lambda: not segments(machine), "the segment is deleted")
+    wait_until(lambda: not segments(machine), "the segment is deleted")
     status = machine.run("cat", f"/proc/{main_pid(machine)}/status")
     assert "NoNewPrivs:\t1\nSeccomp:\t2\n" in status
 
@@ -77,7 +76,7 @@ def test_killed_or_hanging_it_is_started_again(machine: Machine, resident: Colle
     """After `kill -9`, and when the watchdog has ended a loop that hung."""
     before = main_pid(machine)
     machine.run("kill", "-KILL", before, user="alice")
-    poll(lambda: started_again(machine, before), "it is started again")
+    wait_until(lambda: started_again(machine, before), "it is started again")
 
     drop_in = f"{UNITS}/{UNIT}.d/50-impatient.conf"
     machine.write(drop_in, "[Service]\nWatchdogSec=2s\n")
@@ -85,7 +84,7 @@ def test_killed_or_hanging_it_is_started_again(machine: Machine, resident: Colle
     systemctl(machine, "restart", UNIT)
     before = main_pid(machine)
     machine.run("kill", "-STOP", before, user="alice")
-    poll(lambda: started_again(machine, before), "it is started again")
+    wait_until(lambda: started_again(machine, before), "it is started again")
     machine.run("rm", drop_in)
     machine.record("AFTER_BOTH", user="alice")
     resident.wait_for("AFTER_BOTH")
@@ -129,7 +128,7 @@ def test_it_stops_soon_while_a_request_is_stuck(machine: Machine, resident: Coll
     resident.stop()
     with silent(machine, 8787) as sign:
         machine.record("USER_STUCK", user="alice")
-        poll((machine.root / sign.lstrip("/")).exists, "a request is under way")
+        wait_until((machine.root / sign.lstrip("/")).exists, "a request is under way")
         began = time.monotonic()
         systemctl(machine, "stop", UNIT)
 
@@ -149,10 +148,10 @@ def test_on_demand_a_first_event_starts_it_and_nothing_stays(
     machine.record("USER_FIRST", user="alice")
 
     collector.wait_for("USER_FIRST")
-    poll(lambda: machine.ask_unit(ONCE, "ActiveState", user="alice") == "inactive", "it ends")
+    wait_until(lambda: machine.ask_unit(ONCE, "ActiveState", user="alice") == "inactive", "it ends")
     machine.record("USER_SECOND", user="alice")
     collector.wait_for("USER_SECOND")
-    poll(lambda: machine.ask_unit(ONCE, "ActiveState", user="alice") == "inactive", "it ends")
+    wait_until(lambda: machine.ask_unit(ONCE, "ActiveState", user="alice") == "inactive", "it ends")
     log = machine.run("journalctl", "-q", "-o", "cat", f"_SYSTEMD_USER_UNIT={ONCE}")
     assert machine.attempt("pgrep", "-f", "uploader.cli once").stdout == "", log
     assert segments(machine) == []

@@ -134,10 +134,16 @@ def running(
             started.keep()
 
 
-def poll(condition: Callable[[], bool], what: str, *, seconds: float = DEADLINE_SECONDS) -> None:
+def poll(
+    condition: Callable[[], bool],
+    what: str,
+    *,
+    seconds: float = DEADLINE_SECONDS,
+    every: float = _POLL_SECONDS,
+) -> None:
     """Wait until `condition` holds; fail, naming `what` was waited for, if it never does."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain: {what}"
-        pause.wait(_POLL_SECONDS)
+        pause.wait(every)
