@@ -11,13 +11,13 @@ from collections.abc import Callable
 from contextlib import closing
 
 from telemetry_spool.ledger import LossLedger
-from telemetry_spool.settings import SettingError
 from uploader.config import UploaderConfig
 from uploader.connector import connector
 from uploader.engine import Engine, Signal
 from uploader.housekeeping import INTERVAL_SECONDS, tidy
 from uploader.lock import UploaderLock, may_use, open_lock
 from uploader.notify import Notifier
+from uploader.reloading import Settings
 from uploader.signals import answered, has_terminal
 from uploader.status import StatusFile, in_one_line
 from uploader.watch import Watch
@@ -49,8 +49,7 @@ class Daemon:
 
     def __init__(self, load: Callable[[], UploaderConfig], notifier: Notifier) -> None:
         """Work with the settings that `load` returns, now and at each reload."""
-        self._load = load
-        self._config = load()
+        self._settings = Settings(load)
         self._notifier = notifier
         self._engine = self._new_engine()
         self._started = time.time()
@@ -58,8 +57,11 @@ class Daemon:
         self._stopping = False
         self._reload_asked = False
         self._used = False
-        self._next_policy = 0.0
         self._notice = ""
+
+    @property
+    def _config(self) -> UploaderConfig:
+        return self._settings.now
 
     def _new_engine(self) -> Engine:
         return Engine(self._config, connector(self._config), random.random)
@@ -159,17 +161,17 @@ class Daemon:
                 if heartbeat is not None:
                     self._notifier.ready(in_one_line(heartbeat, engine.backlog.segments))
                 self._wait(min(patience, config.rescan_interval, watch.poll()))
-        finally:
-            watch.close()
             if self._config is not config:
                 self._settle(engine)
-            elif not self._stopping:
-                _log.info("the spool was replaced: starting over")
-            engine.shut_down()
-            if self._config is config:
-                status.stopped(engine)
             else:
-                self._renew_engine()
+                _log.info("stopping" if self._stopping else "the spool was replaced: starting over")
+        finally:
+            watch.close()
+            engine.shut_down()
+            if not self._goes_on_with_others(config):
+                status.stopped(engine)
+        if self._config is not config:
+            self._renew_engine()
 
     def _say_once(self, notice: str) -> None:
         if notice and notice != self._notice:
@@ -178,32 +180,25 @@ class Daemon:
 
     def _leaves(self, config: UploaderConfig) -> bool:
         """Tell whether these settings are no longer to be worked with."""
-        if self._reload_asked or self._policy_has_changed():
+        if self._reload_asked:
             self._reload()
-        if self._stopping:
-            _log.info("stopping")
+        elif self._engine.outdated and self._settings.follow():
+            self._notifier.reloading()
         return self._stopping or self._config is not config
 
-    def _policy_has_changed(self) -> bool:
-        """Tell, now and then, whether the site policy demands other settings than these."""
-        now = time.monotonic()
-        if now < self._next_policy or not self._engine.outdated:
-            return False
-        self._next_policy = now + self._config.rescan_interval
-        return True
+    def _goes_on_with_others(self, config: UploaderConfig) -> bool:
+        """Tell whether the same spool is to be drained with other settings than these."""
+        new = self._config is not config and self._config.directories == config.directories
+        return new and not self._stopping
 
     def _reload(self) -> bool:
-        """Load the settings anew; wrong ones change nothing."""
+        """Load the settings anew; False if they are wrong, which changes nothing."""
         self._reload_asked = False
         self._notifier.reloading()
-        try:
-            self._config = self._load()
-        except SettingError as error:
-            _log.error("the settings stay as they were: %s", error)
-            self._notifier.ready()
-            return False
-        _log.info("new settings")
-        return True
+        if self._settings.reload():
+            return True
+        self._notifier.ready()
+        return False
 
     def _settle(self, engine: Engine) -> None:
         """Wait for requests under way, for as long as a service manager waits for new settings."""

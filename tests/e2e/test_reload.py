@@ -120,6 +120,7 @@ def test_a_stop_ends_the_wait_of_a_reload(site: Site, manager: Manager, endpoint
         manager.hear_until("RELOADING")
         assert daemon.stop(seconds=20.0) == 0
 
+    assert site.heartbeat()["activity"] == "stopped"
     assert site.place.lines() == lines(range(1))
 
 
