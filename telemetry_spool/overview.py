@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from telemetry_spool import heartbeat
+from telemetry_spool.bundle.names import Places
+from telemetry_spool.bundle.outbox import outboxes
 from telemetry_spool.consent import Consent, ConsentReader, Mode
 from telemetry_spool.events import Event, parse
 from telemetry_spool.heartbeat import Heartbeat
@@ -32,8 +34,9 @@ class Amount:
 class Overview:
     """The state of one spool.
 
-    `pending` may be uploaded, `local` never will be by itself; `rejected` and `lost` count events
-    in the dead letters and the loss ledger. `alive` is None if the uploader is on another host.
+    `pending` may be uploaded, `local` never will be by itself; `exported` counts events in bundles
+    of which nobody knows yet whether they arrived, `rejected` and `lost` those in the dead letters
+    and the loss ledger. `alive` is None if the uploader is on another host.
     """
 
     directories: Directories
@@ -41,6 +44,7 @@ class Overview:
     problems: tuple[str, ...]
     pending: Amount
     local: Amount
+    exported: int
     rejected: int
     lost: int
     uploader: Heartbeat | None
@@ -59,6 +63,7 @@ def overview(
         pending=_amount(directories, found, local=False),
         local=_amount(directories, found, local=True),
         problems=tuple(found),
+        exported=sum(outbox.events() for outbox in outboxes(Places(directories))),
         rejected=sum(1 for _ in _lines(Journal(directories.rejected, 0, 0))),
         lost=sum(_lost(line) for line in _lines(receipts_journal(directories))),
         uploader=last,
@@ -125,6 +130,7 @@ def as_json(state: Overview) -> dict[str, object]:
         "spool": str(state.directories.spool),
         "pending": _amount_as_json(state.pending),
         "local": _amount_as_json(state.local),
+        "exported": state.exported,
         "rejected": state.rejected,
         "lost": state.lost,
         "uploader": None
@@ -166,6 +172,8 @@ def as_text(state: Overview) -> str:
     ]
     if state.local.events:
         rows.append(("local", f"{_amount_as_text(state.local)}; never uploaded by itself"))
+    if state.exported:
+        rows.append(("exported", f"{counted(state.exported)}; telemetry-spool export --list"))
     if state.rejected:
         rows.append(("rejected", f"{counted(state.rejected)} in {state.directories.rejected}"))
     if state.lost:

@@ -78,6 +78,17 @@ def test_export_says_where_the_events_are(site: Site, tmp_path: Path) -> None:
     )
 
 
+def test_status_tells_of_what_is_outstanding(site: Site, tmp_path: Path) -> None:
+    """It is neither pending nor known to be sent."""
+    site.record(lines(range(2)))
+    site.telemetry_spool("export", str(tmp_path / "x.tar.gz"))
+
+    rows = site.telemetry_spool("status").stdout.splitlines()
+
+    assert "exported   2 events; telemetry-spool export --list" in rows
+    assert json.loads(site.telemetry_spool("status", "--json").stdout)["exported"] == 2
+
+
 def test_export_as_json(site: Site, tmp_path: Path) -> None:
     """For scripts, a dry run and an empty spool too."""
     file = tmp_path / "out.tar.gz"

@@ -271,6 +271,7 @@ def test_json_has_what_the_text_has(place: Place) -> None:
         "spool": str(place.spool),
         "pending": {"events": 1, "bytes": 3, "oldest": None},
         "local": {"events": 0, "bytes": 0, "oldest": None},
+        "exported": 0,
         "rejected": 0,
         "lost": 0,
         "problems": [],
