@@ -234,6 +234,19 @@ def test_receipts_can_be_about_one_bundle(
     assert carried.settle(place, receipts).outstanding == {first: 0, second: 0}
 
 
+def test_ids_may_be_deleted_to_make_room(
+    place: Place, connected: Place, file: Path, receipts: Path
+) -> None:
+    """The bundle stays known; of its events nothing can be said any more."""
+    export(place, file, *events(1))
+    carried.take_in(connected, file)
+    (ids,) = (connected.root / "imported").glob("*/ids")
+    ids.unlink()
+
+    assert answer(connected, receipts) == answering.Answered(1, 0, 0, 0)
+    assert not carried.take_in(connected, file).added
+
+
 def test_an_event_in_two_bundles_is_settled_in_both(
     place: Place, connected: Place, file: Path, receipts: Path
 ) -> None:

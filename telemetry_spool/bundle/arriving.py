@@ -57,8 +57,11 @@ class Arrival:
         return (self.directory / MANIFEST).exists()
 
     def event_ids(self) -> Iterator[str]:
-        """Yield the id of each event that the bundle brought. Raises OSError."""
-        with (self.directory / _IDS).open(encoding="ascii") as file:
+        """Yield the id of each event that the bundle brought. Raises OSError.
+
+        Somebody may have deleted them to make room: nothing is known of the events then.
+        """
+        with suppress(FileNotFoundError), (self.directory / _IDS).open(encoding="ascii") as file:
             for line in file:
                 yield line[:_ID_BYTES]
 
