@@ -140,7 +140,7 @@ def append_new(path: str, lines: bytes, *, fsync: bool = False, group: int | Non
     descriptor = os.open(path, flags, 0o600)
     try:
         if group is not None:
-            _open_to(group, descriptor, os.fstat(descriptor))
+            open_to_group(group, descriptor)
         _write(descriptor, 0, lines, fsync=fsync)
     finally:
         os.close(descriptor)
@@ -221,12 +221,13 @@ def _still_ours(path: str, descriptor: int, group: int | None) -> bool:
     if status.st_nlink != 1:
         raise Unsuitable(f"{path} has another link")
     if group is not None:
-        _open_to(group, descriptor, status)
+        open_to_group(group, descriptor, status)
     return True
 
 
-def _open_to(group: int, descriptor: int, status: os.stat_result) -> None:
+def open_to_group(group: int, descriptor: int, status: os.stat_result | None = None) -> None:
     """Let the group of the directory have the file; not another group that it may belong to."""
+    status = status or os.fstat(descriptor)
     if status.st_gid == group and stat.S_IMODE(status.st_mode) != _FOR_GROUP:
         os.fchmod(descriptor, _FOR_GROUP)
 

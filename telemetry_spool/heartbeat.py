@@ -58,11 +58,12 @@ class Heartbeat:
     last_accepted_at: str | None
 
 
-def write(path: Path, heartbeat: Heartbeat) -> None:
-    """Write a heartbeat, atomically. Raises OSError."""
+def write(path: Path, heartbeat: Heartbeat, mode: int = 0o600) -> None:
+    """Write a heartbeat, atomically, for those whom `mode` lets read it. Raises OSError."""
     temporary = path.with_name(f"{path.name}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
     with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), mode)
         json.dump(asdict(heartbeat), file, indent=2)
         file.write("\n")
     temporary.replace(path)

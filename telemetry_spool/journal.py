@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from telemetry_spool import paths
 from telemetry_spool.appending import append_lines
 
-# One part holds a good 30,000 receipts and still opens in an editor.
-_PART_BYTES = 8 * 2**20
+PART_BYTES = 8 * 2**20
+"""Size at which a file is continued: a good 30,000 receipts, and it still opens in an editor."""
 
 PATIENCE_SECONDS = 2.0
 """How long the uploader waits for a reader who holds a file: behind its writes nobody stands."""
@@ -21,11 +21,19 @@ PATIENCE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """A directory of `YYYY-MM-DD.jsonl` files, continued in `YYYY-MM-DD.N.jsonl` when one fills."""
+    """A directory of `YYYY-MM-DD.jsonl` files, continued in `YYYY-MM-DD.N.jsonl` when one fills.
+
+    The service of a drop box keeps a journal for each user, with bounds of its own, in a
+    subdirectory that is named after the uid.
+    """
 
     directory: Path
     max_bytes: int
     max_days: int
+
+    def of(self, owner: int | None) -> Journal:
+        """Return the journal of this user's events; None stands for our own."""
+        return self if owner is None else replace(self, directory=self.directory / str(owner))
 
     def append(
         self,
@@ -33,24 +41,26 @@ class Journal:
         now: datetime,
         *,
         wait: float = PATIENCE_SECONDS,
-    ) -> None:
-        """Append records to the day's file, all or none. Raises OSError or Unsuitable.
+    ) -> int:
+        """Append records to the day's file, all or none; return how many bytes they took.
 
-        Waits at most `wait` seconds for others. Without locks, lines of two writers may go wrong
-        where a disk is full; records that are never written would be worse.
+        Raises OSError or Unsuitable. Waits at most `wait` seconds for others. Without locks, lines
+        of two writers may go wrong where a disk is full; records that are never written would be
+        worse.
         """
         lines = "".join(json.dumps(record) + "\n" for record in records).encode()
         if not lines:
-            return
+            return 0
         os.makedirs(self.directory, mode=0o700, exist_ok=True)
         append_lines(str(self._part(now)), lines, wait=wait, lockless=True)
+        return len(lines)
 
     def _part(self, now: datetime) -> Path:
         """Return the day's last part, the next one if it is full; earlier ones may be deleted."""
         part = 0
-        for (day, number), path in self._ordered():
+        for (day, number), path in _ordered(self.directory):
             if day == f"{now:%Y-%m-%d}":
-                part = number if path.stat().st_size < _PART_BYTES else number + 1
+                part = number if path.stat().st_size < PART_BYTES else number + 1
         return self.directory / paths.daily_name(now, part)
 
     def excess(self, now: datetime) -> list[Path]:
@@ -60,7 +70,7 @@ class Journal:
         clock says if that is less: a clock that jumps ahead deletes nothing. Raises OSError if the
         directory cannot be listed.
         """
-        ordered = self._ordered()
+        ordered = _ordered(self.directory)
         total = sum(path.stat().st_size for _, path in ordered)
         newest = min([f"{now:%Y-%m-%d}", *(day for (day, _), _ in ordered[-1:])])
         oldest = f"{datetime.fromisoformat(newest) - timedelta(days=self.max_days):%Y-%m-%d}"
@@ -73,17 +83,27 @@ class Journal:
         return excess
 
     def files(self) -> list[Path]:
-        """Return the files there are, the oldest first."""
-        return [path for _, path in self._ordered()]
+        """Return the files there are, of all users, the oldest first."""
+        directories = [self.directory, *(self.of(owner).directory for owner in self.owners())]
+        return [path for _, path in sorted(file for each in directories for file in _ordered(each))]
 
-    def _ordered(self) -> list[tuple[tuple[str, int], Path]]:
-        found = []
+    def owners(self) -> list[int]:
+        """Return the users who have a journal of their own here."""
         try:
             with os.scandir(self.directory) as entries:
-                for entry in entries:
-                    place = paths.daily_order(entry.name)
-                    if place is not None:
-                        found.append((place, Path(entry.path)))
+                return sorted(int(entry.name) for entry in entries if paths.is_uid(entry.name))
         except FileNotFoundError:
             return []
-        return sorted(found)
+
+
+def _ordered(directory: Path) -> list[tuple[tuple[str, int], Path]]:
+    found = []
+    try:
+        with os.scandir(directory) as entries:
+            for entry in entries:
+                place = paths.daily_order(entry.name)
+                if place is not None:
+                    found.append((place, Path(entry.path)))
+    except FileNotFoundError:
+        return []
+    return sorted(found)

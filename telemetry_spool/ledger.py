@@ -38,8 +38,9 @@ class LossLedger:
     the next loss or the next success.
     """
 
-    def __init__(self, directories: Directories) -> None:
-        self._journal = receipts_journal(directories)
+    def __init__(self, directories: Directories, owner: int | None = None) -> None:
+        """Count this user's events, by default our own."""
+        self._journal = receipts_journal(directories).of(owner)
         # Putting into a deque and taking out of it is atomic. Threads and signal handlers report
         # losses too, and a lock could be copied by a fork while somebody holds it.
         self._unwritten: deque[_Loss] = deque()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -115,8 +116,10 @@ def ack_of(path: str, descriptor: int) -> Ack:
     return read_ack(os.path.join(directory, paths.ack_name(name)), descriptor)
 
 
-def unaccepted_lines(descriptor: int, ack: Ack, *, limit: int) -> Iterator[Line]:
-    """Yield the lines of an open segment that `ack` does not cover."""
-    for line in read_lines(descriptor, ack.offset, limit=limit):
+def unaccepted_lines(
+    descriptor: int, ack: Ack, *, limit: int, stop: int = sys.maxsize
+) -> Iterator[Line]:
+    """Yield the lines of an open segment that `ack` does not cover, none from byte `stop` on."""
+    for line in read_lines(descriptor, ack.offset, limit=limit, stop=stop):
         if line.start not in ack.beyond:
             yield line

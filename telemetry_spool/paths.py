@@ -249,6 +249,11 @@ def acked_segment(name: str) -> str | None:
     return segment if name.endswith(".acked") and _SEALED.fullmatch(segment) else None
 
 
+def is_uid(name: str) -> bool:
+    """Tell whether a directory is named after a user: it has the records of that user's events."""
+    return name.isascii() and name.isdecimal()
+
+
 def daily_name(now: datetime, part: int = 0) -> str:
     """Return the name of a day's file of receipts or dead letters; parts follow when it fills."""
     return f"{now:%Y-%m-%d}.{part}{_SUFFIX}" if part else f"{now:%Y-%m-%d}{_SUFFIX}"

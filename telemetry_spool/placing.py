@@ -8,10 +8,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from telemetry_spool import paths
-from telemetry_spool.dropbox import shared_group
-
-# The directory gives the file its group: that of the service, which is to read it.
-_FOR_GROUP = 0o660
+from telemetry_spool.appending import open_to_group
+from telemetry_spool.dropbox import is_shared, shared_group
 
 
 def place(
@@ -28,17 +26,23 @@ def place(
     )
     with suppress(FileExistsError):
         os.makedirs(directory, mode=0o700)
-    temporary = write_temporary(directory, (line + b"\n" for line in lines))
+    group = shared_group(directory) if is_shared(directory) and not local else None
+    temporary = write_temporary(directory, (line + b"\n" for line in lines), group=group)
     os.rename(temporary, os.path.join(directory, name))
     return name
 
 
 def write_temporary(
-    directory: str, pieces: Iterable[bytes], like: os.stat_result | None = None
+    directory: str,
+    pieces: Iterable[bytes],
+    like: os.stat_result | None = None,
+    *,
+    group: int | None = None,
 ) -> str:
     """Write a file that nobody takes for a segment yet; return its path.
 
-    It gets owner and mode of `like`. Raises OSError; there is no file then.
+    It gets owner and mode of `like`; `group` says that it is for this group, if it has it. Raises
+    OSError; there is no file then.
     """
     name = paths.temporary_name(datetime.now(tz=UTC), os.urandom(8), local=False)
     path = os.path.join(directory, name)
@@ -47,8 +51,8 @@ def write_temporary(
         with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
             if like is not None:
                 _liken(file.fileno(), like)
-            elif shared_group(directory) is not None:
-                os.fchmod(file.fileno(), _FOR_GROUP)
+            if group is not None:
+                open_to_group(group, file.fileno())
             file.writelines(pieces)
     except BaseException:
         with suppress(OSError):

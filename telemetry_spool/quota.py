@@ -55,13 +55,20 @@ def _evict(path: str) -> int | None:
         os.close(descriptor)
 
 
-def delete_segment(path: str, descriptor: int) -> None:
+def delete_segment(path: str, descriptor: int, ack: str | None = None) -> None:
     """Delete a sealed segment, locked as `descriptor`, then its progress. Raises OSError.
+
+    `ack` is the path of its progress file, where that is not beside it.
 
     In this order a crash in between leaves a progress file without a segment, which does no harm;
     the other way round it would leave a segment that is sent again.
     """
     delete_locked(path, descriptor)
-    directory, name = os.path.split(path)
     with suppress(OSError):  # there is none, or something else has its name
-        os.unlink(os.path.join(directory, paths.ack_name(name)))
+        os.unlink(ack or ack_path(path))
+
+
+def ack_path(path: str) -> str:
+    """Return the path of the progress file beside a sealed segment."""
+    directory, name = os.path.split(path)
+    return os.path.join(directory, paths.ack_name(name))

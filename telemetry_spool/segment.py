@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from hashlib import _Hash
 
 _SLICE_BYTES = 256 * 2**10
+
+_NEWLINES = re.compile(rb"\n*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +45,37 @@ def _sha256() -> Callable[[bytes], _Hash]:
     return sha256
 
 
-def read_lines(descriptor: int, start: int = 0, *, limit: int) -> Iterator[Line]:
+def read_lines(
+    descriptor: int, start: int = 0, *, limit: int, stop: int = sys.maxsize
+) -> Iterator[Line]:
     """Yield the lines from byte `start` on; at most `limit` bytes of each are kept in memory.
+
+    Nothing is read from byte `stop` on.
 
     Empty lines are passed over. A last line without a newline is yielded like the others. Reads
     with `pread`, so the descriptor's own position does not matter. Raises OSError.
     """
     line_start = position = start
     kept = b""
-    while piece := os.pread(descriptor, _SLICE_BYTES, position):
+    while piece := os.pread(descriptor, min(_SLICE_BYTES, stop - position), position):
         begin = 0
         while (newline := piece.find(b"\n", begin)) >= 0:
             end = position + newline + 1
             kept += piece[begin:newline][: limit - len(kept)]
             if end - line_start > 1:
                 yield _line(line_start, end, kept, limit, end - line_start - 1)
-            line_start, kept, begin = end, b"", newline + 1
+            # Millions of empty lines are passed over at once, not one by one.
+            begin = _skip_newlines(piece, newline + 1)
+            line_start, kept = position + begin, b""
         kept += piece[begin:][: limit - len(kept)]
         position += len(piece)
     if position > line_start:
         yield _line(line_start, position, kept, limit, position - line_start)
+
+
+def _skip_newlines(piece: bytes, begin: int) -> int:
+    run = _NEWLINES.match(piece, begin)
+    return run.end() if run else begin
 
 
 def _line(start: int, end: int, kept: bytes, limit: int, length: int) -> Line:

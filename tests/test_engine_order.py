@@ -20,6 +20,7 @@ from uploader.backlog import Backlog
 from uploader.engine import Engine
 from uploader.outcome import Answer, Failure, Trouble
 from uploader.reading import Reading
+from uploader.turns import Admit
 
 CREATED = Answer(201, "application/json", body=b"{}")
 
@@ -81,8 +82,8 @@ def test_consent_is_asked_before_each_request(place: Place) -> None:
     with engine(place, wire, concurrency="4") as subject:
         take = subject.backlog.take
 
-        def withdraw_and_take() -> object:
-            item = take()
+        def withdraw_and_take(admit: Admit) -> object:
+            item = take(admit)
             choose(chosen, Mode.OFF)
             return item
 

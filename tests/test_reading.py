@@ -174,14 +174,14 @@ def test_a_line_that_waits_for_its_dead_letter_is_not_taken_again(tmp_path: Path
     with reading(put(tmp_path, b"a", b"b")) as subject:
         first, second = take_all(subject)
         subject.postpone(first)
-        assert not subject.stuck
+        assert not subject.is_stuck(blocked=False)
         subject.done(second)
 
         assert (subject.take(), subject.take_again()) == (None, None)
-        assert (subject.stuck, subject.finished) == (True, False)
+        assert (subject.is_stuck(blocked=False), subject.finished) == (True, False)
 
         subject.done(first)
-        assert (subject.stuck, subject.finished) == (False, True)
+        assert (subject.is_stuck(blocked=False), subject.finished) == (False, True)
 
 
 def test_nothing_is_written_before_there_is_progress(tmp_path: Path) -> None:

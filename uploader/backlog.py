@@ -7,15 +7,34 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from telemetry_spool.consent import Mode
 from telemetry_spool.listing import SegmentFile
 from telemetry_spool.paths import Kind
 from telemetry_spool.segment import Line
-from uploader.reading import Busy, Reading
+from uploader.reading import PRIVATE, Busy, Reading, Terms
+
+# Each open segment costs a descriptor, of which a process has some 1,000: segments stay open while
+# they have an event that the endpoint never answers well.
+_MOST_OPEN = 256
+_MOST_OPEN_OF_ONE = 16
+
+# Events that were taken and are not dealt with, in bytes of memory: these, too.
+_MOST_HELD_BYTES = 32 * 2**20
+
+# Complaints until the next retry: a user could make files for more without end.
+_MOST_COMPLAINTS = 20
 
 SENDABLE = frozenset({Kind.SEALED, Kind.RELEASED})
 """The segments that may be sent where the mode is `on`."""
 
+_SENDABLE = {Mode.ON: SENDABLE, Mode.LOCAL: frozenset({Kind.RELEASED}), Mode.OFF: frozenset()}
+
 _log = logging.getLogger(__name__)
+
+
+def sendable_in(mode: Mode) -> frozenset[Kind]:
+    """Return the kinds of segments that may be sent in a mode."""
+    return _SENDABLE[mode]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +51,12 @@ class Backlog:
     A segment that cannot be read is named in the log and passed by: one bad file blocks nothing.
     """
 
-    def __init__(self, *, limit: int) -> None:
-        """Keep at most `limit` bytes of each line."""
+    def __init__(self, *, limit: int, terms: Terms = PRIVATE) -> None:
+        """Keep at most `limit` bytes of each line; `terms` are those of every segment."""
         self._limit = limit
+        self._terms = terms
+        self._most_open = _MOST_OPEN if terms is PRIVATE else _MOST_OPEN_OF_ONE
+        self._complaints = 0
         self._waiting: dict[Kind, deque[str]] = {}
         self._allowed = SENDABLE
         self._open: dict[str, Reading] = {}
@@ -67,6 +89,7 @@ class Backlog:
     def retry(self) -> None:
         """Give another chance to what could not be read or deleted."""
         self._undeletable.clear()
+        self._complaints = 0
         for reading in list(self._open.values()):
             if reading.path in self._unreadable and not reading.under_way:
                 self._save(reading)
@@ -81,9 +104,20 @@ class Backlog:
     @property
     def exhausted(self) -> bool:
         """Whether every line has been taken once, as far as the last refresh knows."""
-        return not self._allowed_waiting() and all(
-            reading.at_end or reading.path in self._unreadable for reading in self._allowed_open()
+        if self._holds_enough:
+            return True
+        return (self._is_crowded or not self._allowed_waiting()) and all(
+            reading.at_end or reading.full or reading.path in self._unreadable
+            for reading in self._allowed_open()
         )
+
+    @property
+    def _holds_enough(self) -> bool:
+        return sum(reading.held for reading in self._open.values()) >= _MOST_HELD_BYTES
+
+    @property
+    def _is_crowded(self) -> bool:
+        return len(self._open) >= self._most_open
 
     @property
     def empty(self) -> bool:
@@ -91,15 +125,18 @@ class Backlog:
 
         What cannot be read, set aside or deleted now is tried again after `retry()`.
         """
-        return not self._allowed_waiting() and all(
-            reading.stuck or reading.path in self._undeletable or reading.path in self._unreadable
+        blocked = self._holds_enough
+        return (blocked or self._is_crowded or not self._allowed_waiting()) and all(
+            reading.is_stuck(blocked=blocked)
+            or reading.path in self._undeletable
+            or reading.path in self._unreadable
             for reading in self._allowed_open()
         )
 
     @property
     def kept(self) -> bool:
         """Whether there are segments that could not be dealt with, though the endpoint works."""
-        return bool(self._passed_by or self._open)
+        return bool(self._passed_by or self._open or any(self._waiting.values()))
 
     def take(self) -> Item | None:
         """Return the next line to deal with; None if there is none now.
@@ -110,6 +147,8 @@ class Backlog:
         return self._take_new() or self._take_again()
 
     def _take_new(self) -> Item | None:
+        if self._holds_enough:
+            return None
         for reading in self._allowed_open():
             if reading.deleted:
                 self._close(reading)  # whoever deleted it does not want the rest to be sent
@@ -118,7 +157,7 @@ class Backlog:
             if item is not None:
                 return item
         for waiting in self._allowed_waiting():
-            while waiting:
+            while waiting and not self._is_crowded:
                 reading_or_none = self._open_next(waiting.popleft())
                 if reading_or_none is not None:
                     item = self._take_from(reading_or_none)
@@ -135,7 +174,7 @@ class Backlog:
 
     def _open_next(self, path: str) -> Reading | None:
         try:
-            reading = Reading(path, limit=self._limit)
+            reading = Reading(path, limit=self._limit, terms=self._terms)
         except FileNotFoundError:
             return None
         except Busy:
@@ -160,7 +199,8 @@ class Backlog:
         return None if line is None else Item(line, reading)
 
     def _complain(self, path: str, action: str, error: OSError) -> None:
-        if path not in self._complained:
+        if path not in self._complained and self._complaints < _MOST_COMPLAINTS:
+            self._complaints += 1
             self._complained.add(path)
             _log.warning("%s cannot be %s: %s", path, action, error.strerror)
 

@@ -27,7 +27,7 @@ from telemetry_spool.settings import (
     unknown_keys,
     whole_number,
 )
-from telemetry_spool.writer_settings import DIR, SPOOL_DIR, WRITER_SETTINGS
+from telemetry_spool.writer_settings import DIR, MAX_SPOOL_BYTES, SPOOL_DIR, WRITER_SETTINGS
 from uploader.addresses import endpoint_url, is_loopback, proxy_url
 
 ENDPOINT = Setting(
@@ -147,6 +147,7 @@ class UploaderConfig:
     """What the uploader works with. Times are in seconds.
 
     `direct` forbids a proxy: the endpoint may be plain http only because it is on this machine.
+    `max_spool_bytes` is what each owner of events may have in a shared spool.
     `policy` is what the site demanded when these settings were put together.
     """
 
@@ -163,6 +164,7 @@ class UploaderConfig:
     strict: bool
     proxy: str | None = field(default=None, repr=False)
     ca_bundle: Path | None = None
+    max_spool_bytes: int = MAX_SPOOL_BYTES.default
     policy: Source = field(default=policy.ABSENT, compare=False)
 
 
@@ -245,4 +247,5 @@ def build(resolved: Mapping[str, Resolved]) -> UploaderConfig:
         strict=value(STRICT),
         proxy=value(PROXY),
         ca_bundle=ca_bundle,
+        max_spool_bytes=value(MAX_SPOOL_BYTES),
     )

@@ -7,6 +7,7 @@ doorbell of the watcher, the request to stop. So every wait ends at once when th
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,20 +17,23 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from telemetry_spool import policy
-from telemetry_spool.consent import Consent, ConsentReader, Mode
+from telemetry_spool.consent import Consent, ConsentReader
 from telemetry_spool.events import Event, Malformed, parse
 from telemetry_spool.paths import Kind
 from telemetry_spool.writer_settings import LARGEST_EVENT_BYTES
+from uploader.admission import Admission
 from uploader.announcer import Announcer
-from uploader.backlog import SENDABLE, Backlog, Item
+from uploader.backlog import Item, sendable_in
+from uploader.choices import Choices
 from uploader.config import UploaderConfig
-from uploader.gate import Gate
+from uploader.gates import Gates, Owner
 from uploader.lanes import Delivered, Lanes
 from uploader.lookout import Lookout
 from uploader.outcome import Outcome, Verdict, judge
 from uploader.settlement import Counters, Settlement
 from uploader.strictness import Held, objection
 from uploader.suspects import Suspects
+from uploader.turns import Turns
 
 if TYPE_CHECKING:
     from uploader.transport import TransportFactory
@@ -37,11 +41,13 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 5.0
 """How long a stop waits for requests under way: service managers wait longer before they kill."""
 
+# Bad lines that are set aside in one go: a file of nothing else keeps nobody waiting.
+_MOST_SET_ASIDE = 100
+
 _log = logging.getLogger(__name__)
 
 
 # What the user has chosen to be sent is sent in mode `local`, too: that is what it was chosen for.
-_SENDABLE = {Mode.ON: SENDABLE, Mode.LOCAL: frozenset({Kind.RELEASED}), Mode.OFF: frozenset()}
 
 
 class Signal(Enum):
@@ -71,21 +77,29 @@ class Engine:
     ) -> None:
         """Use `connect` for each lane's transport; `random` returns a number in [0, 1)."""
         self.mailbox: SimpleQueue[Message] = SimpleQueue()
-        self.gate = Gate(config.concurrency, random)
-        self.backlog = Backlog(limit=LARGEST_EVENT_BYTES)
+        self.gate = Gates(config.concurrency, random)
+        self.backlog = Turns(limit=LARGEST_EVENT_BYTES)
         self.stopping = False
         self._rescan_interval = config.rescan_interval
         self._consent = ConsentReader(config.mode_file)
         self._policy = config.policy
         self._lanes = Lanes(config.concurrency, connect, self.mailbox.put)
-        self._lookout = Lookout(str(config.directories.spool), config.rescan_interval)
         self._settlement = Settlement(config, self.backlog)
+        self._lookout = Lookout(
+            config.directories,
+            config.rescan_interval,
+            config.max_spool_bytes,
+            self._settlement.evicted,
+        )
+        choices = Choices(str(config.directories.spool))
+        self._admission = Admission(self.gate, choices, config.concurrency)
         self._suspects = Suspects(random)
         self._announcer = Announcer()
         self._strict = config.strict
         self._under_way: dict[int, _Request] = {}
         self._tickets = 0
         self._rung = True
+        self._hurried = False
 
     def ring(self) -> None:
         """Say that the spool has changed. May be called from any thread and any number of times."""
@@ -112,13 +126,19 @@ class Engine:
     @property
     def sendable(self) -> frozenset[Kind]:
         """The segments of which consent and the site policy of this moment allow a request."""
-        kinds = _SENDABLE[self.consent.mode]
+        kinds = sendable_in(self.consent.mode)
         return frozenset() if policy.differ(self._consent.policy, self._policy) else kinds
 
     @property
     def idle(self) -> bool:
         """Whether everything that was found has been dealt with."""
-        return self.backlog.empty and not self._under_way and not self._rung
+        return not self._under_way and not self._rung and not self._has_due
+
+    @property
+    def _has_due(self) -> bool:
+        """Whether there are events that can be dealt with now."""
+        now = time.monotonic()
+        return any(self._admission.is_due(owner, now) for owner in self.backlog.busy())
 
     @property
     def under_way(self) -> bool:
@@ -132,31 +152,51 @@ class Engine:
 
     @property
     def resumes_at(self) -> float | None:
-        """When an event that waits by itself is tried again; None if there is none."""
-        return self._suspects.next_due
+        """When what waits by itself is tried again, an event or an owner; None: nothing does."""
+        now = time.monotonic()
+        moments = self._admission.openings(self.backlog.busy(), now)
+        if self._suspects.next_due is not None:
+            moments.append(self._suspects.next_due)
+        return min(moments, default=None)
+
+    @property
+    def closed_until(self) -> float:
+        """When the first of those may be sent who have something to send."""
+        moments = [self._admission.opens_at(owner) for owner in self.backlog.busy()]
+        return min(moments, default=self.gate.closed_until)
 
     def work(self) -> float:
         """Send what may be sent; return the seconds until there is more to do without a message."""
         now = time.monotonic()
-        if self._may_send() and now >= self.gate.closed_until:
+        self._hurried = False
+        if self._may_send() and (self._lookout.shared or now >= self.gate.closed_until):
             for item in self._suspects.due(now):
                 item.reading.again(item.line)
             if now >= self._lookout.next_look:
                 self._look(now)
             self._send(now)
             # After sending: the last answer of a segment may have come with the ring, or after it.
-            if self._rung and self.backlog.exhausted:
+            if self._rung and self._ring_due <= now:
                 self._look(now)
                 self._send(now)
         self._settlement.save_if_due(now)
         return self._patience(now)
 
+    @property
+    def _ring_due(self) -> float:
+        due = self._lookout.answers_ring(exhausted=self.backlog.exhausted)
+        return math.inf if due is None else due
+
     def _look(self, now: float) -> None:
         self._rung = False
         self._settlement.retry_if_due(now)
-        doubtful = self.gate.trouble is not None
         sealing = Kind.SEALED in self.sendable
-        self._lookout.look(self.backlog, now, time.time(), sealing=sealing, doubtful=doubtful)
+        self._lookout.look(
+            self.backlog, now, time.time(), sealing=sealing, doubtful=self._is_doubtful
+        )
+
+    def _is_doubtful(self, owner: Owner) -> bool:
+        return self.gate.of(owner).trouble is not None
 
     def _may_send(self) -> bool:
         """Ask for consent, let the backlog know, and tell whether there is any."""
@@ -165,18 +205,22 @@ class Engine:
         return bool(kinds)
 
     def _send(self, now: float) -> None:
-        while len(self._under_way) < self.gate.allowance(now) and self._may_send():
-            item = self.backlog.take()
+        set_aside = 0
+        while self._may_send():
+            item = self.backlog.take(lambda owner: self._admission.admits(owner, now))
             if item is None:
                 break
             event = self._event_of(item)
             if not isinstance(event, Event):
                 self._settlement.reject(item, event.reason, None)
-                if not self.mailbox.empty():
+                set_aside += 1
+                self._hurried = set_aside == _MOST_SET_ASIDE
+                if self._hurried or not self.mailbox.empty():
                     break  # a segment of nothing but bad lines keeps no answer and no stop waiting
                 continue
             self._tickets += 1
             self._under_way[self._tickets] = _Request(item, event, now)
+            self._admission.sent(item.reading.turn)
             self._lanes.submit(self._tickets, event)
         self._settlement.remove_finished()
 
@@ -191,12 +235,16 @@ class Engine:
         """Return the seconds until there is something to do without a message."""
         if not self.sendable:
             patience = self._rescan_interval
-        elif now < self.gate.closed_until:
+        elif self._hurried:
+            patience = 0.0
+        elif now < self.gate.closed_until and not self._lookout.shared:
             patience = self.gate.closed_until - now
         else:
             patience = self._lookout.next_look - now
-            if self.resumes_at is not None:
+            if self.resumes_at is not None and self.resumes_at > now:
                 patience = min(patience, self.resumes_at - now)
+            if self._rung:
+                patience = min(patience, self._ring_due - now)
         if self._settlement.save_due is not None:
             patience = min(patience, self._settlement.save_due - now)
         return max(0.0, patience)
@@ -216,6 +264,7 @@ class Engine:
             self.stopping = True
         elif isinstance(message, Delivered):
             request = self._under_way.pop(message.ticket)
+            self._admission.ended(request.item.reading.turn)
             self._act(request, judge(message.result, datetime.now(tz=UTC)))
 
     def _act(self, request: _Request, outcome: Outcome) -> None:
@@ -232,20 +281,20 @@ class Engine:
                 self._fail(request, outcome, now)
 
     def _fail(self, request: _Request, outcome: Outcome, now: float) -> None:
-        item = request.item
+        item, owner = request.item, request.item.reading.turn
         if self._suspects.failed(item, now):
             _log.debug("event %s alone is answered with %s", request.event.id, outcome.reason)
             item.reading.postpone(item.line)
             return
-        self.gate.failed(outcome, now, sent_at=request.sent_at)
-        if self.gate.delaying:
+        self.gate.failed(outcome, now, sent_at=request.sent_at, owner=owner)
+        if self.gate.of(owner).delaying:
             self._announcer.trouble(outcome, now)
         item.reading.again(item.line)
 
     def _note_answer(self, item: Item, now: float) -> None:
         self._suspects.answered(item)
-        self.gate.answered(now)
-        if self.gate.trouble is None:
+        self.gate.answered(now, item.reading.turn)
+        if self.gate.of(item.reading.turn).trouble is None:
             self._announcer.recovered()
 
     def shut_down(self) -> None:

@@ -9,9 +9,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 from telemetry_spool import paths
+from telemetry_spool.dropbox import is_shared
 from telemetry_spool.ledger import LossLedger, receipts_journal
 from telemetry_spool.letters import dead_letter_journal
 from telemetry_spool.paths import Directories
+from uploader.trimming import trim_letters, trim_receipts
 
 INTERVAL_SECONDS = 3600.0
 """Nothing here is urgent."""
@@ -26,26 +28,35 @@ def tidy(directories: Directories, losses: LossLedger) -> None:
     """Delete what is too old or too much; dead letters that go are counted as lost."""
     now = datetime.now(tz=UTC)
     try:
-        for path in receipts_journal(directories).excess(now):
-            path.unlink()
-        for path in dead_letter_journal(directories).excess(now):
-            with path.open("rb") as file:
-                letters = sum(1 for _ in file)
-            path.unlink()
-            losses.lost(letters, "dead letters: too old or too many", now)
-        _remove_leftovers(str(directories.spool))
+        receipts, letters = receipts_journal(directories), dead_letter_journal(directories)
+        trim_receipts(receipts, now)
+        trim_letters(letters, losses, now)
+        for owner in receipts.owners():
+            trim_receipts(receipts.of(owner), now)
+        for owner in letters.owners():
+            trim_letters(letters.of(owner), LossLedger(directories, owner), now)
+        _remove_leftovers(directories)
     except OSError as error:
         _log.warning("cannot tidy up: %s", error)
 
 
-def _remove_leftovers(spool: str) -> None:
+def _remove_leftovers(directories: Directories) -> None:
+    """Remove what was never finished, and progress in segments that are gone."""
+    spool = str(directories.spool)
+    progress = str(directories.progress) if is_shared(spool) else spool
     with os.scandir(spool) as entries:
-        names = {entry.name for entry in entries}
-    for name in names:
-        path = os.path.join(spool, name)
-        with suppress(OSError):  # gone by now, or a directory: no reason to keep the others
-            if paths.is_temporary(name):
-                if time.time() - os.lstat(path).st_mtime > _ABANDONED_SECONDS:
-                    os.unlink(path)
-            elif (segment := paths.acked_segment(name)) and segment not in names:
-                os.unlink(path)
+        for entry in entries:
+            if paths.is_temporary(entry.name):
+                _remove_abandoned(entry.path)
+    with suppress(FileNotFoundError), os.scandir(progress) as entries:
+        for entry in entries:
+            segment = paths.acked_segment(entry.name)
+            if segment and not os.path.lexists(os.path.join(spool, segment)):
+                with suppress(OSError):  # gone by now, or a directory
+                    os.unlink(entry.path)
+
+
+def _remove_abandoned(path: str) -> None:
+    with suppress(OSError):  # gone by now, or a directory: no reason to keep the others
+        if time.time() - os.lstat(path).st_mtime > _ABANDONED_SECONDS:
+            os.unlink(path)

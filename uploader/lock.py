@@ -10,9 +10,15 @@ from fcntl import LOCK_EX, LOCK_NB, flock, lockf
 from pathlib import Path
 
 from telemetry_spool.consent import Mode
+from telemetry_spool.dropbox import is_served, is_shared
 from telemetry_spool.paths import Directories
 
 _log = logging.getLogger(__name__)
+
+_SERVED = (
+    "this drop box belongs to a service that sends what is in it, also yours; to send from a spool "
+    "of your own, set spool_dir"
+)
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
@@ -20,9 +26,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 class UploaderLock:
     """The lock file of a spool, open from construction to `close()`."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the lock file, created if need be. Raises OSError.
+    def __init__(self, path: Path, spool: Path | None = None) -> None:
+        """Open the lock file, created if need be; `spool` is the directory that it locks.
 
+        By default that is the directory that it lies in. Raises OSError.
         Where a full disk has no room for it, the directory is locked instead: draining makes room.
         Another uploader may then have the file; segments are locked one by one, too.
         """
@@ -35,6 +42,8 @@ class UploaderLock:
             path = path.parent
             self._descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         self._path = path
+        self._spool = spool or path.parent
+        self._spool_as_it_was = os.stat(self._spool)
 
     def acquire(self) -> bool:
         """Take the lock without waiting; False if another uploader has it."""
@@ -70,9 +79,11 @@ class UploaderLock:
 
     @property
     def in_place(self) -> bool:
-        """Whether the path still names what is open: somebody may have deleted or replaced it."""
+        """Whether lock and spool are still those: somebody may have deleted or replaced them."""
         try:
-            return os.path.samestat(os.lstat(self._path), os.fstat(self._descriptor))
+            return os.path.samestat(
+                os.lstat(self._path), os.fstat(self._descriptor)
+            ) and os.path.samestat(os.stat(self._spool), self._spool_as_it_was)
         except OSError:
             return False
 
@@ -94,7 +105,19 @@ def may_use(directories: Directories, mode: Mode) -> bool:
 
 
 def open_lock(directories: Directories) -> UploaderLock:
-    """Open the lock of a spool; directories are made if need be. Raises OSError."""
-    directories.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """Open the lock of a spool; directories are made if need be.
+
+    In a shared spool others could hold the lock and forge the progress: both are kept in the root.
+    Everybody may see there that the service runs, and nothing else. Raises OSError, also for a drop
+    box of somebody else's.
+    """
+    spool = str(directories.spool)
+    if is_served(spool):
+        raise PermissionError(errno.EACCES, _SERVED, spool)
+    shared = is_shared(spool)
+    directories.root.mkdir(mode=0o755 if shared else 0o700, parents=True, exist_ok=True)
     directories.spool.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return UploaderLock(directories.uploader_lock)
+    if not shared:
+        return UploaderLock(directories.uploader_lock)
+    directories.progress.mkdir(mode=0o700, exist_ok=True)
+    return UploaderLock(directories.service_lock, directories.spool)

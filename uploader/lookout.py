@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections import Counter
+from collections.abc import Callable
 
 from telemetry_spool import paths
+from telemetry_spool.dropbox import is_shared
 from telemetry_spool.listing import SegmentFile, list_segments
-from uploader.backlog import SENDABLE, Backlog
+from uploader.backlog import SENDABLE
+from uploader.dropbox import box_group, survey
+from uploader.eviction import Lost, evict
+from uploader.gates import Owner
+from uploader.reading import PRIVATE, Terms
 from uploader.sealing import seal_active
+from uploader.turns import Turns
 
 # How soon a segment is tried again that a writer held, the first time; then twice as long.
 _SEAL_AGAIN_SECONDS = 0.1
@@ -15,19 +24,38 @@ _SEAL_AGAIN_SECONDS = 0.1
 # Segments that are enough to find out whether the endpoint takes events.
 _PROBES = 4
 
+# In a drop box others decide how much there is to look at: a look is followed by a pause of this
+# many times its length. And the backlog of one owner must not keep another's events unseen.
+_PAUSE = 9.0
+_UNSEEN_SECONDS = 1.0
+
 _log = logging.getLogger(__name__)
 
 
 class Lookout:
     """Knows when to look again, and what the last look could not deal with."""
 
-    def __init__(self, directory: str, rescan_interval: float) -> None:
-        """Look at `directory`, at least every `rescan_interval` seconds."""
-        self._directory = directory
+    def __init__(
+        self, directories: paths.Directories, rescan_interval: float, max_bytes: int, lost: Lost
+    ) -> None:
+        """Look at the spool, at least every `rescan_interval` seconds.
+
+        In a shared one each owner may have `max_bytes`; what goes because of that is told to
+        `lost`.
+        """
+        self._directory = str(directories.spool)
+        self._progress = str(directories.progress)
         self._rescan_interval = rescan_interval
+        self._max_bytes = max_bytes
+        self._lost = lost
+        self._group: int | None = None
         self._unlisted = False
         self._unsealed = False
         self._seal_again = _SEAL_AGAIN_SECONDS
+        self._pause_ends = 0.0
+        self._looked_at = 0.0
+        self.shared = False
+        """Whether the spool is not ours alone, as of the last look."""
         self.next_look = 0.0
         """When to look again without a sign from the file system, on the monotonic clock."""
 
@@ -36,40 +64,97 @@ class Lookout:
         """Whether the last look could not see, or not seal, everything."""
         return self._unlisted or self._unsealed
 
+    def answers_ring(self, *, exhausted: bool) -> float | None:
+        """Return when a sign from the file system may be followed; None: not now.
+
+        What there is has to be taken first, in a private spool.
+        """
+        if not self.shared:
+            return 0.0 if exhausted else None
+        return self._pause_ends if exhausted else self._looked_at + _UNSEEN_SECONDS
+
     def look(
-        self, backlog: Backlog, now: float, wall: float, *, sealing: bool, doubtful: bool
+        self,
+        backlog: Turns,
+        now: float,
+        wall: float,
+        *,
+        sealing: bool,
+        doubtful: Callable[[Owner], bool],
     ) -> None:
         """Bring the backlog up to date.
 
         `now` is of the monotonic clock, `wall` of the one that files have, both in seconds;
-        `sealing` says that active segments may be sealed, `doubtful` that the endpoint is in
-        trouble.
+        `sealing` says that active segments may be sealed, `doubtful` for whose events the endpoint
+        is in trouble.
         """
         self.next_look = now + self._rescan_interval
+        began = time.monotonic()
         try:
-            segments = list_segments(self._directory)
-            waiting = sum(segment.kind in SENDABLE for segment in segments)
-            # While the endpoint is doubtful a few segments are probes enough: sealing more would
-            # turn an offline month into a file for every attempt. One is not enough: what is left
-            # of it may be the one event that the endpoint stumbles over.
-            if sealing and (waiting < _PROBES or not doubtful):
-                segments = self._seal(segments, now, wall)
+            self.shared = is_shared(self._directory)
+            self._group = box_group(self._directory) if self.shared else None
+            segments = self._list()
+            if sealing:
+                segments = self._seal(segments, now, wall, doubtful)
+            if self.shared:
+                segments = self._keep_within_quotas(segments, now)
         except OSError as error:
-            _log.warning("%s cannot be listed: %s", self._directory, error.strerror)
+            if not self._unlisted:
+                _log.warning("%s cannot be listed: %s", self._directory, error.strerror)
             self._unlisted = True
             return
         self._unlisted = False
-        backlog.refresh(segments)
+        self._looked_at = now
+        self._pause_ends = now + _PAUSE * (time.monotonic() - began)
+        backlog.refresh(segments, self._owner, self._terms)
 
-    def _seal(self, segments: list[SegmentFile], now: float, wall: float) -> list[SegmentFile]:
-        """Seal what can be sealed; return the segments that there are then."""
-        active = sum(bool(found.size) and found.kind is paths.Kind.ACTIVE for found in segments)
-        sealed = seal_active(segments, host=paths.host_name(), now=wall)
-        self._unsealed = sealed < active
+    def _owner(self, segment: SegmentFile) -> Owner:
+        return segment.owner if self.shared else None
+
+    def _terms(self, owner: Owner) -> Terms:
+        if owner is None:
+            return PRIVATE
+        return Terms(owner, self._progress, self._max_bytes, self._group)
+
+    def _list(self) -> list[SegmentFile]:
+        if self.shared:
+            return survey(self._directory, self._max_bytes)
+        return list_segments(self._directory)
+
+    def _seal(
+        self,
+        segments: list[SegmentFile],
+        now: float,
+        wall: float,
+        doubtful: Callable[[Owner], bool],
+    ) -> list[SegmentFile]:
+        """Seal what can be sealed; return the segments that there are then.
+
+        While the endpoint is doubtful a few segments are probes enough: sealing more would turn an
+        offline month into a file for every attempt. One is not enough: what is left of it may be
+        the one event that the endpoint stumbles over.
+        """
+        probes = Counter(self._owner(found) for found in segments if found.kind in SENDABLE)
+        active = [found for found in segments if found.kind is paths.Kind.ACTIVE and found.size]
+        due = [
+            found
+            for found in active
+            if probes[self._owner(found)] < _PROBES or not doubtful(self._owner(found))
+        ]
+        if active and not due:
+            return segments
+        sealed = seal_active(due, host=paths.host_name(), now=wall)
+        self._unsealed = sealed < len(due)
         if self._unsealed:
             # It was in use a moment ago, and nothing will ring when it is let go.
             self.next_look = min(self.next_look, now + self._seal_again)
             self._seal_again = min(2 * self._seal_again, self._rescan_interval)
         else:
             self._seal_again = _SEAL_AGAIN_SECONDS
-        return list_segments(self._directory) if sealed else segments
+        return self._list() if sealed else segments
+
+    def _keep_within_quotas(self, segments: list[SegmentFile], now: float) -> list[SegmentFile]:
+        kept, finished = evict(segments, self._terms, self._lost)
+        if not finished:
+            self.next_look = min(self.next_look, now + _UNSEEN_SECONDS)
+        return kept

@@ -78,7 +78,7 @@ def _go_on(
     patience_ends = time.monotonic() + wait
     while not engine.stopping:
         status.update(engine)
-        blocked = engine.gate.closed_until > max(patience_ends, time.monotonic())
+        blocked = engine.closed_until > max(patience_ends, time.monotonic())
         if blocked or not engine.sendable:
             _, reason, remedy = activity_of(engine)
             return Result(Ending.KEPT, "; ".join(filter(None, (reason, remedy))))

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 
 from telemetry_spool.appending import Unsuitable
 from telemetry_spool.events import Event
-from telemetry_spool.journal import PATIENCE_SECONDS
-from telemetry_spool.ledger import receipts_journal
+from telemetry_spool.journal import PART_BYTES, PATIENCE_SECONDS
+from telemetry_spool.ledger import LossLedger, receipts_journal
 from telemetry_spool.letters import dead_letter, dead_letter_journal
 from telemetry_spool.paths import Directories
 from telemetry_spool.segment import Line
+from uploader.gates import Owner
 from uploader.outcome import Outcome
+from uploader.trimming import trim_letters, trim_receipts
 
 # Receipts wait in memory while the disk is full: deleting events makes room, so delivery goes on.
 _WAITING_RECEIPTS = 10_000
+
+# A file of bad lines is worth a few lines in the log, not one each.
+_MOST_WARNINGS = 20
+_WARNINGS_SECONDS = 60.0
 
 _log = logging.getLogger(__name__)
 
@@ -25,37 +32,58 @@ _log = logging.getLogger(__name__)
 class DeadLetters:
     """Sets aside what cannot be delivered."""
 
-    def __init__(self, directories: Directories) -> None:
-        """Write to the journal of dead letters."""
-        self._journal = dead_letter_journal(directories)
+    def __init__(
+        self, directories: Directories, owner: Owner = None, losses: LossLedger | None = None
+    ) -> None:
+        """Write to the owner's journal of dead letters; what it has no room for is lost."""
+        self._journal = dead_letter_journal(directories).of(owner)
+        self._losses = losses or LossLedger(directories, owner)
         self._patience = PATIENCE_SECONDS
+        self._untrimmed = 0
+        self._warnings = 0
+        self._warns_from = 0.0
 
     def write(self, line: Line, reason: str, outcome: Outcome | None, now: datetime) -> bool:
         """Write a line down with its reason; False if that is not possible now."""
         status, response = (outcome.status, outcome.response) if outcome else (None, None)
         letter = dead_letter(line.data, reason, now, status=status, response=response)
         try:
-            self._journal.append([letter], now, wait=self._patience)
+            self._untrimmed += self._journal.append([letter], now, wait=self._patience)
+            if self._untrimmed >= PART_BYTES:
+                self._untrimmed = 0
+                trim_letters(self._journal, self._losses, now)
         except (OSError, Unsuitable) as error:
             if self._patience:
                 _log.warning("dead letters cannot be written, their events stay: %s", error)
             self._patience = 0.0  # somebody who never lets go is waited for once
             return False
         self._patience = PATIENCE_SECONDS
-        _log.warning("an event was set aside in %s: %s", self._journal.directory, reason)
+        self._warn(reason)
         return True
+
+    def _warn(self, reason: str) -> None:
+        if time.monotonic() >= self._warns_from + _WARNINGS_SECONDS:
+            self._warns_from, self._warnings = time.monotonic(), 0
+        self._warnings += 1
+        if self._warnings < _MOST_WARNINGS:
+            _log.warning("an event was set aside in %s: %s", self._journal.directory, reason)
+        elif self._warnings == _MOST_WARNINGS:
+            _log.warning("more events are set aside in %s", self._journal.directory)
 
 
 class Receipts:
     """Collects receipts and writes them down in batches."""
 
-    def __init__(self, directories: Directories, endpoint: str, *, keep_sent: bool) -> None:
+    def __init__(
+        self, directories: Directories, endpoint: str, *, keep_sent: bool, owner: Owner = None
+    ) -> None:
         """Write receipts for what is sent to `endpoint`, with its bytes if `keep_sent`."""
-        self._journal = receipts_journal(directories)
+        self._journal = receipts_journal(directories).of(owner)
         self._endpoint = endpoint
         self._keep_sent = keep_sent
         self._waiting: deque[Mapping[str, object]] = deque()
         self._patience = PATIENCE_SECONDS
+        self._untrimmed = 0
 
     def accepted(self, event: Event, now: datetime) -> None:
         """Note that an event left this machine."""
@@ -76,11 +104,14 @@ class Receipts:
     def flush(self, now: datetime) -> None:
         """Write down what is waiting; on failure it waits on, and the log says so."""
         try:
-            self._journal.append(self._waiting, now, wait=self._patience)
+            self._untrimmed += self._journal.append(self._waiting, now, wait=self._patience)
+            self._waiting.clear()
+            if self._untrimmed >= PART_BYTES:
+                self._untrimmed = 0
+                trim_receipts(self._journal, now)
         except (OSError, Unsuitable) as error:
             if self._patience:
                 _log.warning("receipts cannot be written yet: %s", error)
             self._patience = 0.0  # somebody who never lets go is waited for once
         else:
             self._patience = PATIENCE_SECONDS
-            self._waiting.clear()

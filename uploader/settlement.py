@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from telemetry_spool.events import Event
-from uploader.backlog import Backlog, Item
+from uploader.accounts import Accounts
+from uploader.backlog import Item
 from uploader.config import UploaderConfig
 from uploader.outcome import Outcome
-from uploader.records import DeadLetters, Receipts
+from uploader.turns import Turns
 
 SAVE_SECONDS = 1.0
 """Progress is written at most this often: a crash sends again what was accepted since."""
@@ -41,12 +42,11 @@ class Counters:
 class Settlement:
     """Writes down what became of events, the receipts always before the progress."""
 
-    def __init__(self, config: UploaderConfig, backlog: Backlog) -> None:
+    def __init__(self, config: UploaderConfig, backlog: Turns) -> None:
         """Settle events of this backlog."""
         self.counters = Counters()
         self._backlog = backlog
-        self._receipts = Receipts(config.directories, config.endpoint, keep_sent=config.keep_sent)
-        self._dead_letters = DeadLetters(config.directories)
+        self.accounts = Accounts(config)
         self._retry_interval = config.rescan_interval
         self._next_retry = 0.0
         self._undecided: list[_Rejection] = []
@@ -62,7 +62,8 @@ class Settlement:
         """Note that the endpoint has an event."""
         self.counters.accepted += 1
         self.counters.last_accepted_at = datetime.now(tz=UTC)
-        self._receipts.accepted(event, self.counters.last_accepted_at)
+        account = self.accounts.of(item.reading.turn)
+        account.receipts.accepted(event, self.counters.last_accepted_at)
         item.reading.done(item.line)
         self._unsaved = True
 
@@ -72,7 +73,8 @@ class Settlement:
 
     def _reject(self, rejection: _Rejection) -> None:
         item, now = rejection.item, datetime.now(tz=UTC)
-        if not self._dead_letters.write(item.line, rejection.reason, rejection.outcome, now):
+        letters = self.accounts.of(item.reading.turn).dead_letters
+        if not letters.write(item.line, rejection.reason, rejection.outcome, now):
             self._undecided.append(rejection)  # sending it again would change nothing
             item.reading.postpone(item.line)
             return
@@ -97,7 +99,7 @@ class Settlement:
         """Delete the segments of which every line is dealt with."""
         finished = self._backlog.finished()
         if finished:
-            self._receipts.flush(datetime.now(tz=UTC))
+            self.accounts.flush(datetime.now(tz=UTC))
         for reading in finished:
             self._backlog.remove(reading)
 
@@ -108,10 +110,15 @@ class Settlement:
 
     def save(self, now: float) -> None:
         """Save progress. Receipts first: what is saved is never sent, and receipted, again."""
-        self._receipts.flush(datetime.now(tz=UTC))
+        self.accounts.flush(datetime.now(tz=UTC))
         self._backlog.save()
         self._saved_at = now
         self._unsaved = False
+
+    def evicted(self, owner: int, events: int) -> None:
+        """Count events that had to make room for later ones of their owner's."""
+        losses = self.accounts.of(owner).losses
+        losses.lost(events, "quota: the spool was full, the oldest went", datetime.now(tz=UTC))
 
     def forget(self) -> None:
         """Forget what is undecided: the segments are closed."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from telemetry_spool import __version__, heartbeat
 from telemetry_spool.consent import Mode
+from telemetry_spool.dropbox import is_shared
 from telemetry_spool.heartbeat import Activity, Heartbeat
 from telemetry_spool.text import counted
 from uploader.config import UploaderConfig
@@ -80,11 +81,16 @@ class StatusFile:
             last_accepted_at=accepted_at.isoformat() if accepted_at else None,
         )
 
+    @property
+    def _mode(self) -> int:
+        """Users of a drop box see that their service runs."""
+        return 0o644 if is_shared(str(self._config.directories.spool)) else 0o600
+
     def _write(self, news: Heartbeat) -> None:
         self._last = news
         self._written_at = time.monotonic()
         try:
-            heartbeat.write(self._path, news)
+            heartbeat.write(self._path, news, self._mode)
         except OSError as error:
             _log.warning("%s cannot be written: %s", self._path, error.strerror)
 

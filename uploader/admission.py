@@ -1,0 +1,65 @@
+"""Whose event may be sent now: consent, the endpoint's state and the lanes decide."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from telemetry_spool.paths import Kind
+from uploader.backlog import SENDABLE, sendable_in
+from uploader.choices import Choices
+from uploader.gates import Gates, Owner
+
+_NOTHING: frozenset[Kind] = frozenset()
+
+
+class Admission:
+    """Counts requests under way by owner. All times are seconds of the same monotonic clock."""
+
+    def __init__(self, gates: Gates, choices: Choices, concurrency: int) -> None:
+        """Let `concurrency` requests be under way in all."""
+        self._gates = gates
+        self._choices = choices
+        self._concurrency = concurrency
+        # Requests of one user that are never answered must not take all lanes for a minute.
+        self._most_of_one = max(1, concurrency - 1)
+        self._under_way: Counter[Owner] = Counter()
+
+    def sent(self, owner: Owner) -> None:
+        """Note that a request is under way."""
+        self._under_way[owner] += 1
+
+    def ended(self, owner: Owner) -> None:
+        """Note that a request has ended."""
+        self._under_way[owner] -= 1
+        if not self._under_way[owner]:
+            del self._under_way[owner]
+
+    def admits(self, owner: Owner, now: float) -> frozenset[Kind]:
+        """Return the kinds of segments of which an event of this owner may be sent now."""
+        allowance = self._gates.of(owner).allowance(now)
+        if owner is not None:
+            if self._under_way.total() >= self._concurrency:
+                return _NOTHING
+            allowance = min(allowance, self._most_of_one)
+        return self._chosen(owner) if self._under_way[owner] < allowance else _NOTHING
+
+    def is_due(self, owner: Owner, now: float) -> bool:
+        """Tell whether there is more to wait for than answers: not for who waits or refuses.
+
+        In a private spool the caller knows about both.
+        """
+        return owner is None or (self.opens_at(owner) <= now and bool(self._chosen(owner)))
+
+    def opens_at(self, owner: Owner) -> float:
+        """Return when the endpoint may be tried again with this owner's events."""
+        return self._gates.of(owner).closed_until
+
+    def openings(self, owners: Iterable[Owner], now: float) -> list[float]:
+        """Return when the endpoint may be tried again with events of these owners, who wait."""
+        shared = (owner for owner in owners if owner is not None)
+        moments = (self.opens_at(owner) for owner in shared if self._chosen(owner))
+        return [moment for moment in moments if moment > now]
+
+    def _chosen(self, owner: Owner) -> frozenset[Kind]:
+        return SENDABLE if owner is None else sendable_in(self._choices.mode(owner))

@@ -1,0 +1,140 @@
+"""The drop box as its service sees it: anybody may have put anything there, under any name.
+
+Nothing is opened here; names are moved within the directory, which only the service may do.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from telemetry_spool import paths
+from telemetry_spool.listing import SegmentFile, segment_file
+from uploader.reading import is_native
+
+LEAST_CHARGE_BYTES = 4096
+"""What a segment counts at least: an owner of empty files would otherwise fill the memory."""
+
+_log = logging.getLogger(__name__)
+
+
+def box_group(directory: str) -> int | None:
+    """Return the group that only files made in this drop box have; None if there is no such group.
+
+    That takes mode 3733 and a group of the service's own. Raises OSError.
+    """
+    status = os.stat(directory)
+    proper = stat.S_ISVTX | stat.S_ISGID
+    own = status.st_uid == os.geteuid() and status.st_gid == os.getegid()
+    return status.st_gid if own and status.st_mode & proper == proper else None
+
+
+def survey(directory: str, max_bytes: int) -> list[SegmentFile]:
+    """Return the segments in a drop box in the order of their names, and put it in order.
+
+    What stands where another user's file belongs is moved aside, modes that wait for the service
+    take their place. Of an owner's segments at most twice as many are returned as `max_bytes` can
+    hold. Raises OSError if the directory cannot be listed.
+    """
+    group = box_group(directory)
+    most = 2 * (max_bytes // LEAST_CHARGE_BYTES + 1)
+    found: list[SegmentFile] = []
+    of_owner: Counter[int] = Counter()
+    linked: set[int] = set()
+    for segment in _entries(directory):
+        if segment.links > 1:
+            if not is_native(segment.owner, segment.group, group):
+                _move_aside(segment.path)
+                continue
+            if segment.inode in linked:
+                _unlink(segment.path)  # another name of a segment that is listed already
+                continue
+            linked.add(segment.inode)
+        if of_owner[segment.owner] < most:
+            of_owner[segment.owner] += 1
+            found.append(segment)
+    return sorted(found, key=lambda segment: segment.name)
+
+
+def _entries(directory: str) -> Iterator[SegmentFile]:
+    requests = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            mode_file = paths.mode_file_of(entry.name)
+            if mode_file is not None:
+                if mode_file.request:
+                    requests.append(entry.name)
+                elif not _belongs_to(entry.path, mode_file.uid):
+                    _move_aside(entry.path)
+                continue
+            kind = paths.kind_of(entry.name)
+            if kind is None:
+                continue
+            if kind.active and not _belongs_to(entry.path, paths.uid_of(entry.name)):
+                _give_way(entry.path, kind)
+                continue
+            segment = segment_file(entry.path, entry.name)
+            if segment is not None:
+                yield segment
+    for name in sorted(requests):
+        _take_up(directory, name)
+
+
+def _belongs_to(path: str, uid: int) -> bool:
+    """Tell whether a name has a regular file of this user's, or none at all any more."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return True
+    return stat.S_ISREG(status.st_mode) and status.st_uid == uid
+
+
+def _give_way(path: str, kind: paths.Kind) -> None:
+    """Free the name of somebody's active segment.
+
+    A regular file becomes a sealed segment of its owner's: a container with other user ids appends
+    to such a file in good faith.
+    """
+    with suppress(OSError):
+        if stat.S_ISREG(os.lstat(path).st_mode):
+            _rename(path, lambda now, token: paths.sealed_name(now, token, local=kind.local))
+        else:
+            _move_aside(path)
+
+
+def _move_aside(path: str) -> None:
+    _log.debug("%s is moved aside: it stands where another user's file belongs", path)
+    _rename(path, paths.aside_name)
+
+
+def _rename(path: str, name: Callable[[datetime, bytes], str]) -> None:
+    with suppress(OSError):  # gone by now, or a mount point: no reason to keep the others waiting
+        new = name(datetime.now(tz=UTC), os.urandom(8))
+        os.rename(path, os.path.join(os.path.dirname(path), new))
+
+
+def _unlink(path: str) -> None:
+    with suppress(OSError):
+        os.unlink(path)
+
+
+def _take_up(directory: str, request: str) -> None:
+    """Put a mode file in its place, if it belongs to the user whose mode it is."""
+    wanted = paths.mode_file_of(request)
+    path = os.path.join(directory, request)
+    if wanted is None or not _belongs_to(path, wanted.uid):
+        return
+    place = os.path.join(directory, paths.mode_name(wanted.uid))
+    try:
+        os.rename(path, place)
+    except IsADirectoryError:
+        _move_aside(place)
+        with suppress(OSError):
+            os.rename(path, place)
+    except OSError as error:
+        _log.warning("%s cannot be put in its place: %s", path, error.strerror)

@@ -1,0 +1,76 @@
+"""A gate for each owner of events: the events of one user keep no other user's waiting.
+
+In a private spool there is one owner, None. In a shared one an event that the endpoint stumbles
+over makes only its owner wait; an endpoint that is down is found out by each owner for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from uploader.gate import Gate
+from uploader.outcome import Outcome
+
+Owner = int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    number: int
+    owner: Owner
+
+
+class Gates:
+    """Learns from outcomes. All times are seconds of the same monotonic clock."""
+
+    def __init__(self, concurrency: int, random: Callable[[], float]) -> None:
+        """Allow each owner `concurrency` requests at once; `random` is in [0, 1)."""
+        self._concurrency = concurrency
+        self._random = random
+        self._gates: dict[Owner, Gate] = {}
+        self._failed: dict[Owner, int] = {}
+        self._results = 0
+        self._last_answer = _Answer(0, None)
+
+    def of(self, owner: Owner) -> Gate:
+        """Return the gate of one owner."""
+        return self._gates.setdefault(owner, Gate(self._concurrency, self._random))
+
+    @property
+    def trouble(self) -> Outcome | None:
+        """The outcome that makes the endpoint wait; None while it works, for others at least."""
+        gate = self._troubled
+        return gate.trouble if gate else None
+
+    @property
+    def closed_until(self) -> float:
+        """When the endpoint may be tried again; in the past if it may be tried now."""
+        gate = self._troubled
+        return gate.closed_until if gate else 0.0
+
+    @property
+    def _troubled(self) -> Gate | None:
+        """The gate that opens next of those that nobody else's success makes doubtful."""
+        troubled = [
+            gate
+            for owner, gate in self._gates.items()
+            if gate.trouble is not None and not self._works_for_others(owner)
+        ]
+        return min(troubled, key=lambda gate: gate.closed_until, default=None)
+
+    def _works_for_others(self, owner: Owner) -> bool:
+        last = self._last_answer
+        return last.owner != owner and last.number > self._failed[owner]
+
+    def answered(self, now: float, owner: Owner = None) -> None:
+        """Note that the endpoint accepted or rejected an event of this owner's: it works."""
+        self._results += 1
+        self._last_answer = _Answer(self._results, owner)
+        self.of(owner).answered(now)
+
+    def failed(self, outcome: Outcome, now: float, *, sent_at: float, owner: Owner = None) -> None:
+        """Note a RETRY or HOLD of this owner's request, sent at `sent_at`."""
+        self._results += 1
+        self._failed[owner] = self._results
+        self.of(owner).failed(outcome, now, sent_at=sent_at)
