@@ -107,6 +107,9 @@ HOSTILE = {
     "a newline in a name": bundle(part(name=f"{NAME}\n"), member(f"{NAME}\n", LINES)),
     "another name in the archive": bundle(manifest(), member(OTHER, LINES)),
     "a link": bundle(manifest(), LINK),
+    "a link with a segment behind it": bundle(
+        manifest(), member(NAME, LINES, type=tarfile.SYMTYPE, linkname="/etc/passwd")
+    ),
     "a hard link": bundle(manifest(), member(NAME, type=tarfile.LNKTYPE, linkname="x")),
     "a directory": bundle(manifest(), member(NAME, type=tarfile.DIRTYPE)),
     "a device": bundle(manifest(), member(NAME, type=tarfile.CHRTYPE)),
