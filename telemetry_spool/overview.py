@@ -11,6 +11,7 @@ from telemetry_spool import heartbeat
 from telemetry_spool.bundle.names import Places
 from telemetry_spool.bundle.outbox import outboxes
 from telemetry_spool.consent import Consent, ConsentReader, Mode
+from telemetry_spool.dropbox import is_served
 from telemetry_spool.events import Event, parse
 from telemetry_spool.heartbeat import Heartbeat
 from telemetry_spool.journal import Journal
@@ -36,7 +37,8 @@ class Overview:
 
     `pending` may be uploaded, `local` never will be by itself; `exported` counts events in bundles
     of which nobody knows yet whether they arrived, `rejected` and `lost` those in the dead letters
-    and the loss ledger. `alive` is None if the uploader is on another host.
+    and the loss ledger. `alive` is None if the uploader is on another host. `served` says that the
+    spool is a drop box: of what is sealed in it, only its service knows.
     """
 
     directories: Directories
@@ -49,13 +51,14 @@ class Overview:
     lost: int
     uploader: Heartbeat | None
     alive: bool | None
+    served: bool
 
 
 def overview(
     directories: Directories, mode_file: Path | None, problems: tuple[str, ...] = ()
 ) -> Overview:
     """Look at everything. Raises OSError if a directory of the spool cannot be read."""
-    last = heartbeat.read(directories.status)
+    last = heartbeat.read(directories.heard_of)
     found = list(problems)
     return Overview(
         directories=directories,
@@ -68,6 +71,7 @@ def overview(
         lost=sum(_lost(line) for line in _lines(receipts_journal(directories))),
         uploader=last,
         alive=heartbeat.is_alive(last) if last else False,
+        served=is_served(str(directories.spool)),
     )
 
 
@@ -115,6 +119,8 @@ def advice(state: Overview) -> str:
         return ""
     if last is not None and state.alive is not False and last.remedy:
         return last.remedy
+    if state.served:
+        return "" if state.alive is not False else "ask whoever runs this machine for its service"
     if state.pending.events and state.alive is False:
         return "start the uploader: telemetry-uploader run (or, for now, telemetry-uploader once)"
     return ""
@@ -128,6 +134,7 @@ def as_json(state: Overview) -> dict[str, object]:
         "rule": state.consent.rule,
         "directory": str(state.directories.root),
         "spool": str(state.directories.spool),
+        "drop_box": state.served,
         "pending": _amount_as_json(state.pending),
         "local": _amount_as_json(state.local),
         "exported": state.exported,
@@ -170,6 +177,8 @@ def as_text(state: Overview) -> str:
         ("spool", str(state.directories.spool)),
         ("pending", _amount_as_text(state.pending)),
     ]
+    if state.served:
+        rows.append(("drop box", "what is sealed in it only its service can see"))
     if state.local.events:
         rows.append(("local", f"{_amount_as_text(state.local)}; never uploaded by itself"))
     if state.exported:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from telemetry_spool import consent
+from telemetry_spool import consent, dropbox
 from telemetry_spool.commands import removing
 from telemetry_spool.commands.console import complain, fail, say
 from telemetry_spool.consent import Mode
@@ -22,6 +22,9 @@ def _choose(mode: Mode, what: str) -> None:
     if config.mode_file is None:
         fail("no home directory to keep the choice in: set HOME")
     consent.choose(config.mode_file, mode)
+    spool = config.directories.spool
+    if dropbox.is_served(str(spool)):
+        dropbox.tell(spool, mode.value)
     say(what)
     decided = consent.ConsentReader(config.mode_file).now()
     if decided.mode is not mode:
@@ -53,13 +56,11 @@ def off(
     """
     _choose(Mode.OFF, "Nothing is recorded and nothing is sent from now on.")
     directories = writer_config().directories
+    if dropbox.is_served(str(directories.spool)):
+        say(f"Of what was recorded before, the service of {directories.spool} sends nothing.")
     tally = Tally()
-    try:
-        for entry in entries(directories, SPOOLED, complain):
-            tally.add(entry)
-    except PermissionError:  # a drop box shows nobody what is in it
-        say(f"What was recorded before in {directories.spool} cannot be seen from here.")
-        return
+    for entry in entries(directories, SPOOLED, complain):
+        tally.add(entry)
     if not tally.events:
         return
     say(f"Recorded before and still in {directories.spool}: {counted(tally.events.total())}.")
