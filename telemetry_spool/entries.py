@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from telemetry_spool import letters
+from telemetry_spool.dropbox import is_served
 from telemetry_spool.events import Event, parse
 from telemetry_spool.journal import Journal
 from telemetry_spool.ledger import receipts_journal
@@ -157,6 +158,10 @@ def entries(
 
 
 def _spooled(directories: Directories, wanted: set[State], complain: Complain) -> Iterator[Entry]:
+    if is_served(str(directories.spool)):
+        complain(
+            f"{directories.spool} is a drop box: what is sealed in it only its service can see"
+        )
     for segment in list_segments(str(directories.spool)):
         state = state_of(segment.kind)
         if state not in wanted:

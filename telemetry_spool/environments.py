@@ -5,6 +5,7 @@ Nothing of an environment is imported or run: its files say enough.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -56,7 +57,7 @@ def _inspect(place: str, directories: Iterable[Path]) -> Environment:
     flower: list[str] = []
     misfits: list[str] = []
     for directory in directories:
-        if not directory.is_dir():
+        if not (os.path.isdir(directory) and os.access(directory, os.R_OK | os.X_OK)):
             continue
         hooked = hooked or (directory / _START_FILE).exists()
         flower += [

@@ -15,7 +15,7 @@ from telemetry_spool.commands.console import Json, columns, complain, prints, sa
 from telemetry_spool.consent import Consent, ConsentReader, Mode
 from telemetry_spool.entries import Entry, State, entries
 from telemetry_spool.events import Event, parse
-from telemetry_spool.figures import figures
+from telemetry_spool.figures import Figures, figures
 from telemetry_spool.headers import headers, on_the_wire
 from telemetry_spool.paths import Directories, Kind, kind_of
 from telemetry_spool.segment import Line
@@ -100,8 +100,7 @@ def preview(
     """
     config = writer_config()
     consent = ConsentReader(config.mode_file).now()
-    upload = _next_upload(config.directories, consent.mode)
-    past = _last_days(config.directories, days)
+    upload, past = _look(config.directories, consent.mode, days)
     request = _request(upload.first)
     if as_json_:
         row = {
@@ -121,21 +120,22 @@ def preview(
     )
 
 
-def _next_upload(directories: Directories, mode: Mode) -> _Upload:
-    upload = _Upload()
-    if mode is not Mode.OFF:
-        for entry in entries(directories, [State.PENDING], complain):
-            if mode is Mode.ON or kind_of(entry.file) is Kind.RELEASED:
-                upload.add(entry)
-    return upload
-
-
-def _last_days(directories: Directories, days: int) -> dict[str, int]:
-    """Count by state what was recorded in the last days."""
+def _look(directories: Directories, mode: Mode, days: int) -> tuple[_Upload, dict[str, int]]:
+    """Return what the next upload would send, and what was recorded in the last days, by state."""
+    upload, recent = _Upload(), Figures()
     chosen = filters.selection(since=(datetime.now(tz=UTC) - timedelta(days=days)).isoformat())
     states = (State.PENDING, State.LOCAL, State.SENT, State.REJECTED)
-    found = figures(filter(chosen.admits, entries(directories, states, complain)))
-    return {state.value: found.states[state.value] for state in states}
+    for entry in entries(directories, states, complain):
+        if entry.state is State.PENDING and _goes(entry, mode):
+            upload.add(entry)
+        if chosen.admits(entry):
+            recent.add(entry)
+    return upload, {state.value: recent.states[state.value] for state in states}
+
+
+def _goes(entry: Entry, mode: Mode) -> bool:
+    released = kind_of(entry.file) is Kind.RELEASED
+    return mode is Mode.ON or (mode is Mode.LOCAL and released)
 
 
 def _request(event: Event | None) -> dict[str, object] | None:
