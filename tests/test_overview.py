@@ -269,6 +269,7 @@ def test_json_has_what_the_text_has(place: Place) -> None:
         "rule": "default: nothing was chosen",
         "directory": str(place.root),
         "spool": str(place.spool),
+        "drop_box": False,
         "pending": {"events": 1, "bytes": 3, "oldest": None},
         "local": {"events": 0, "bytes": 0, "oldest": None},
         "exported": 0,
