@@ -37,6 +37,7 @@ def at_work(machine: Machine, collector: Collector) -> None:
     if machine.attempt("systemctl", "is-active", "collector-8787.service").code != 0:
         collector.start()
         machine.run("systemctl", "restart", UNIT)
+    machine.run("systemctl", "start", UNIT)
 
 
 def main_pid(machine: Machine) -> str:
