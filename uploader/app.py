@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from telemetry_spool.command import new_command
-from uploader.commands import collect, look, send
+from uploader.commands import collect, doctor, look, send
 from uploader.service import commands
 
 app = new_command(
@@ -14,6 +14,7 @@ app.command()(send.run)
 app.command()(send.once)
 app.command()(look.status)
 app.command()(look.check)
+app.command()(doctor.doctor)
 app.command()(collect.collect)
 app.command()(commands.install)
 app.command()(commands.uninstall)

@@ -79,10 +79,17 @@ class RequestsTransport:
 
     def send(self, body: bytes, headers: Mapping[str, str]) -> Answer | Failure:
         """POST `body` and return what came back."""
+        return self._exchange(self._prepared(body, headers))
+
+    def probe(self, headers: Mapping[str, str]) -> Answer | Failure:
+        """Ask with OPTIONS, which carries nothing, and return what came back."""
+        request = requests.Request("OPTIONS", self._endpoint).prepare()
+        request.headers = CaseInsensitiveDict({"Accept-Encoding": "identity", **headers})
+        return self._exchange(request)
+
+    def _exchange(self, request: requests.PreparedRequest) -> Answer | Failure:
         try:
-            response = self._adapter.send(
-                self._prepared(body, headers), timeout=self._timeouts, **self._environment()
-            )
+            response = self._adapter.send(request, timeout=self._timeouts, **self._environment())
             with response:
                 return self._answer(response)
         except requests.exceptions.SSLError as error:

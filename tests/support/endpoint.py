@@ -197,7 +197,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         endpoint.answered(request, answer)
 
-    do_GET = do_POST = do_PUT = _respond  # noqa: N815 - http.server finds them by name
+    do_GET = do_OPTIONS = do_POST = do_PUT = _respond  # noqa: N815 - http.server finds them by name
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - named by http.server
         """Say nothing: `requests` has it all."""
