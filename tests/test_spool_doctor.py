@@ -149,3 +149,15 @@ def test_doctor_ends_with_1_if_anything_is_wrong(place: Place) -> None:
     calm = site.telemetry_spool("doctor", "--json")
     assert calm.code == 0
     assert all(check["ok"] for check in json.loads(calm.stdout))
+
+
+def test_status_tells_of_flower_and_the_hook(place: Place) -> None:
+    """In this environment."""
+    site = Site(place, "http://127.0.0.1:9/")
+
+    status = json.loads(site.telemetry_spool("status", "--json").stdout)
+    assert set(status["flower"]) == {"found", "hooked", "misfits"}
+    assert status["flower"]["misfits"] == []
+    last = site.telemetry_spool("status").stdout.splitlines()[-1]
+    expected = status["flower"]["found"] or ["no Flower in "]
+    assert last.startswith(f"flower     {expected[0]}")
