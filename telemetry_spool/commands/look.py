@@ -20,7 +20,7 @@ from telemetry_spool.commands.console import (
     fail,
     say,
 )
-from telemetry_spool.commands.finding import find
+from telemetry_spool.commands.finding import complete, find
 from telemetry_spool.entries import SPOOLED, Entry, State, as_json, entries
 from telemetry_spool.explaining import explained
 from telemetry_spool.following import Follower
@@ -62,7 +62,10 @@ def list_(
 
 def show(
     event: Annotated[
-        str, typer.Argument(help="The id, or its beginning, from telemetry-spool list.")
+        str,
+        typer.Argument(
+            help="The id, or its beginning, from telemetry-spool list.", autocompletion=complete
+        ),
     ],
     raw: Annotated[bool, typer.Option("--raw", help="Print the exact bytes.")] = False,
     explain: Annotated[

@@ -19,7 +19,7 @@ from telemetry_spool.commands.console import (
     fail,
     say,
 )
-from telemetry_spool.commands.finding import find
+from telemetry_spool.commands.finding import complete_rejected, find
 from telemetry_spool.commands.removing import delete
 from telemetry_spool.entries import Entry, State, entries, of_letter
 from telemetry_spool.paths import Directories
@@ -28,7 +28,12 @@ from telemetry_spool.rewriting import rewrite
 from telemetry_spool.text import counted, plain
 from telemetry_spool.writer_settings import writer_config
 
-Ids = Annotated[list[str] | None, typer.Argument(metavar="ID...", help="Ids, or their beginnings.")]
+Ids = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="ID...", help="Ids, or their beginnings.", autocompletion=complete_rejected
+    ),
+]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
 app = typer.Typer(help="Look at dead letters, send them again, or drop them.", no_args_is_help=True)
@@ -45,7 +50,12 @@ def list_(as_json_: JsonLines = False) -> None:
 
 @app.command()
 def show(
-    event: Annotated[str, typer.Argument(metavar="ID", help="The id, or its beginning.")],
+    event: Annotated[
+        str,
+        typer.Argument(
+            metavar="ID", help="The id, or its beginning.", autocompletion=complete_rejected
+        ),
+    ],
 ) -> None:
     """Show one dead letter: why it was refused, what was answered, and its content.
 

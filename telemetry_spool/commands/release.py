@@ -10,7 +10,7 @@ import typer
 
 from telemetry_spool import heartbeat
 from telemetry_spool.commands.console import SHORT_ID, Yes, complain, confirm, fail, say
-from telemetry_spool.commands.finding import find
+from telemetry_spool.commands.finding import complete, find
 from telemetry_spool.consent import ConsentReader, Mode
 from telemetry_spool.entries import SPOOLED, Entry
 from telemetry_spool.paths import Directories
@@ -21,7 +21,10 @@ from telemetry_spool.writer_settings import writer_config
 
 def send(
     events: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Ids, or their beginnings, from list.")
+        list[str],
+        typer.Argument(
+            metavar="ID...", help="Ids, or their beginnings, from list.", autocompletion=complete
+        ),
     ],
     yes: Yes = False,
 ) -> None:

@@ -13,7 +13,7 @@ import typer
 from telemetry_spool import deletion
 from telemetry_spool.commands import filters
 from telemetry_spool.commands.console import SHORT_ID, Json, Yes, complain, confirm, fail, say
-from telemetry_spool.commands.finding import find
+from telemetry_spool.commands.finding import complete, find
 from telemetry_spool.entries import SPOOLED, Entry, State, entries
 from telemetry_spool.paths import Directories
 from telemetry_spool.selection import ALLOWED_MOMENT, parse_moment
@@ -26,7 +26,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would go; dele
 
 def rm(
     events: Annotated[
-        list[str], typer.Argument(metavar="ID...", help="Ids, or their beginnings, from list.")
+        list[str],
+        typer.Argument(
+            metavar="ID...", help="Ids, or their beginnings, from list.", autocompletion=complete
+        ),
     ],
     dry_run: DryRun = False,
     yes: Yes = False,
