@@ -113,3 +113,13 @@ def test_nobody_who_appends_loses_a_record(journal: Journal) -> None:
 
     assert removed == written + 2
     assert len(records(journal)) == written + 2
+
+
+def test_who_has_a_file_open_finds_it_emptied(journal: Journal) -> None:
+    """What was deleted is gone for a reader of the old file, too."""
+    first, _ = journal.files()
+    with first.open("rb") as before:
+        rewrite(journal, without_ones)
+
+        assert os.fstat(before.fileno()).st_nlink == 0
+        assert before.read() == b""
