@@ -176,12 +176,11 @@ def _collect(
     """
     try:
         make_directory(outbox.directory)
-        finish(places, outbox)
         wanted, left = _wanted(places, include_local=include_local)
         left += sum(not claim(found, outbox, now()) for found in wanted if found.kind.active)
         wanted, _ = _wanted(places, include_local=include_local)
         left += sum(not claim(found, outbox, now()) for found in wanted if not found.kind.active)
-        finish(places, outbox)
+        finish(places, outbox)  # what an interrupted export had claimed
     except OSError as error:
         raise CarryError(
             f"{error.filename or places.spool}: {error.strerror}; what had left the spool waits in "
