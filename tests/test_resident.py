@@ -85,8 +85,10 @@ def test_where_it_cannot_start_itself_anew_it_runs_as_it_is(
         [sys.executable, "-c", code, "run", "--endpoint", endpoint.url],
         env=environment(site.environ),
     ) as daemon:
-        assert endpoint.wait_for(2, accepted=True)
-        daemon.terminate()
+        try:
+            assert endpoint.wait_for(2, accepted=True)
+        finally:
+            daemon.terminate()
         assert daemon.wait(DEADLINE_SECONDS) == 0
 
 

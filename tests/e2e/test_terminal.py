@@ -7,6 +7,8 @@ import pty
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.conftest import Site, bodies, lines
@@ -23,16 +25,32 @@ os.execv(sys.executable, [sys.executable, "-m", *sys.argv[1:]])
 """
 
 
+@contextmanager
+def started(
+    command: list[str], environ: Mapping[str, str], stdin: int
+) -> Iterator[subprocess.Popen[str]]:
+    """Run a command for as long as the block lasts."""
+    with subprocess.Popen(
+        command,
+        env=environment(environ),
+        stdin=stdin,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+IN_A_TERMINAL = [sys.executable, "-c", TAKE_TERMINAL, UPLOADER, "run"]
+
+
 def test_a_daemon_ends_with_its_terminal(site: Site) -> None:
     """As every program does whose window is closed; progress is saved."""
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-c", TAKE_TERMINAL, UPLOADER, "run"],
-        env=environment(site.environ),
-        stdin=theirs,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as daemon:
+    with started(IN_A_TERMINAL, site.environ, theirs) as daemon:
         os.close(theirs)
         site.wait_until("idle")
         os.close(ours)  # the kernel sends SIGHUP
@@ -44,36 +62,23 @@ def test_a_daemon_ends_with_its_terminal(site: Site) -> None:
 def test_a_signal_reloads_a_daemon_that_has_its_terminal(site: Site, tmp_path: Path) -> None:
     """`kill -HUP` for a daemon in a window does what it does for a service."""
     ours, theirs = pty.openpty()
-    with (
-        listening(tmp_path / "notify") as manager,
-        subprocess.Popen(
-            [sys.executable, "-c", TAKE_TERMINAL, UPLOADER, "run"],
-            env=environment({**site.environ, **manager.environ}),
-            stdin=theirs,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as daemon,
-    ):
-        manager.hear_until("READY")
-        daemon.send_signal(signal.SIGHUP)
-        manager.hear_until("RELOADING")
-        manager.hear_until("READY")
-        daemon.terminate()
-        assert daemon.wait(DEADLINE_SECONDS) == 0
+    with listening(tmp_path / "notify") as manager:
+        environ = {**site.environ, **manager.environ}
+        with started(IN_A_TERMINAL, environ, theirs) as daemon:
+            manager.hear_until("READY")
+            daemon.send_signal(signal.SIGHUP)
+            manager.hear_until("RELOADING")
+            manager.hear_until("READY")
+            daemon.terminate()
+            assert daemon.wait(DEADLINE_SECONDS) == 0
     os.close(theirs)
     os.close(ours)
 
 
 def test_nohup_keeps_the_signal_ignored(site: Site, endpoint: Endpoint) -> None:
     """It neither ends nor reloads."""
-    with subprocess.Popen(
-        ["nohup", sys.executable, "-m", UPLOADER, "run"],
-        env=environment(site.environ),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as daemon:
+    command = ["nohup", sys.executable, "-m", UPLOADER, "run"]
+    with started(command, site.environ, subprocess.DEVNULL) as daemon:
         site.wait_until("idle")
         daemon.send_signal(signal.SIGHUP)
         site.record(lines(range(1)))
