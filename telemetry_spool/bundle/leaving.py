@@ -10,37 +10,26 @@ Each step is whole or not there, and the next run goes on from wherever a crash 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from telemetry_spool import paths
-from telemetry_spool.bundle import archive, names
+from telemetry_spool.bundle import names
 from telemetry_spool.bundle.claims import claim, finish
-from telemetry_spool.bundle.files import (
-    CarryError,
-    alone,
-    make_directory,
-    publishing,
-    refuse_to_overwrite,
-    writing,
-)
-from telemetry_spool.bundle.manifest import BadBundle, Manifest, Part
+from telemetry_spool.bundle.files import CarryError, alone, make_directory
 from telemetry_spool.bundle.names import Places
-from telemetry_spool.bundle.outbox import Note, Outbox, lines_of, outboxes, the_outbox
+from telemetry_spool.bundle.outbox import Note, Outbox, outboxes, the_outbox
 from telemetry_spool.bundle.outstanding import recover
+from telemetry_spool.bundle.target import check_place, is_in, parts_of, temporary_of, write_file
 from telemetry_spool.listing import SegmentFile, list_segments, pending_lines
-from telemetry_spool.text import counted
 
 # Locks do not reach every network file system's other hosts: their active segments are left alone
 # until nobody has appended for this long. The uploader waits as long.
 _QUIET_SECONDS = 60.0
-
-_READ_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +84,10 @@ def export(
         recover(places, now)
         outbox = next((box for box in outboxes(places) if not _is_written(box)), None)
         resumed = outbox is not None
-        if outbox is not None and (note := outbox.note()) and _is_in(file, outbox):
-            _temporary(file, outbox).unlink(missing_ok=True)
+        if outbox is not None and (note := outbox.note()) and is_in(file, outbox):
+            temporary_of(file, outbox).unlink(missing_ok=True)
             return _note_file(outbox, note, file, left=0, resumed=True)
-        _check_place(file)
+        check_place(file)
         outbox = outbox or Outbox(places.exported / names.new_id(now(), os.urandom(8)))
         left = 0 if outbox.note() else _collect(places, outbox, include_local, now)
         if not any(outbox.segments()):
@@ -127,7 +116,7 @@ def export_again(places: Places, file: Path, beginning: str) -> Exported:
                 "interrupted",
                 os.EX_USAGE,
             )
-        _check_place(file)
+        check_place(file)
         write_file(outbox, note, file)
         return _note_file(outbox, note, file, left=0, resumed=False)
 
@@ -135,36 +124,6 @@ def export_again(places: Places, file: Path, beginning: str) -> Exported:
 def _is_written(outbox: Outbox) -> bool:
     note = outbox.note()
     return note is not None and note.file is not None
-
-
-def _is_in(file: Path, outbox: Outbox) -> bool:
-    """Tell whether a file is the whole of this bundle: a crash came behind its last rename."""
-    try:
-        with file.open("rb") as content, archive.Archive(content) as bundle:
-            if bundle.manifest.bundle != outbox.id:
-                return False
-            for part in bundle.manifest.segments:
-                for _ in bundle.segment(part):
-                    pass
-            bundle.finish()
-    except (OSError, BadBundle):
-        return False
-    return True
-
-
-def _check_place(file: Path) -> None:
-    """Raise CarryError if the file cannot be made, before anything is moved."""
-    refuse_to_overwrite(file)
-    probe = file.with_name(f".{file.name}.tmp")
-    try:
-        with writing(probe):
-            pass
-        probe.unlink()
-    except OSError as error:
-        raise CarryError(
-            f"{file} cannot be written: {error.strerror}; nothing has left the spool",
-            os.EX_CANTCREAT,
-        ) from error
 
 
 def _collect(
@@ -217,38 +176,9 @@ def _check_local(outbox: Outbox, *, include_local: bool) -> None:
         )
 
 
-def write_file(outbox: Outbox, note: Note, file: Path) -> None:
-    """Write the bundle's file. Raises CarryError, OSError: the events are kept."""
-    manifest = Manifest(outbox.id, note.host, note.created_at, tuple(_parts(outbox)))
-    try:
-        with publishing(file, _temporary(file, outbox)) as target:
-            archive.write(target, manifest, outbox)
-    except OSError as error:
-        raise CarryError(
-            f"{file} cannot be written: {error.strerror}; {counted(note.events)} wait in "
-            f"{outbox.directory}: run this again, with another file if need be",
-            os.EX_IOERR,
-        ) from error
-
-
-def _temporary(file: Path, outbox: Outbox) -> Path:
-    return file.with_name(f".{file.name}.{outbox.id}.tmp")
-
-
-def _parts(outbox: Outbox) -> Iterator[Part]:
-    for segment in outbox.segments():
-        digest, size = hashlib.sha256(), 0
-        with outbox.path(segment.name).open("rb") as file:
-            while piece := file.read(_READ_BYTES):
-                digest.update(piece)
-                size += len(piece)
-        events = sum(1 for _ in lines_of(segment.path))
-        yield Part(segment.name, events, size, digest.hexdigest())
-
-
 def _note_file(outbox: Outbox, note: Note, file: Path, *, left: int, resumed: bool) -> Exported:
     outbox.save(replace(note, file=str(file.absolute())))
-    parts = list(_parts(outbox))
+    parts = list(parts_of(outbox))
     return Exported(
         bundle=outbox.id,
         file=file,
