@@ -11,9 +11,12 @@ import pytest
 from tests.service.machine import Machine, booted, why_no_machine
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def machine() -> Iterator[Machine]:
-    """Return a machine with the package installed and nothing started; skip where none boots."""
+    """Boot a machine with the package installed and nothing started; skip where none boots.
+
+    Each file has its own: it takes seconds, and no file finds what another one has left.
+    """
     reason = why_no_machine()
     if reason:
         pytest.skip(reason)
