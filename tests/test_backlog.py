@@ -98,6 +98,40 @@ def test_a_segment_goes_when_all_of_it_is_accepted(backlog: Backlog, tmp_path: P
     assert backlog.empty
 
 
+def test_a_line_that_came_back_goes_behind_another(backlog: Backlog, tmp_path: Path) -> None:
+    """The endpoint may stumble over that line alone: another one finds out."""
+    put(tmp_path, 1, b"a", b"b", b"c", b"d")
+    refresh(backlog, tmp_path)
+    failed, *_ = taken = [backlog.take() for _ in range(2)]
+    assert failed is not None
+
+    backlog.again(failed)
+    taken += [backlog.take() for _ in range(3)]
+
+    assert data([item for item in taken if item]) == [b"a", b"b", b"c", b"a", b"d"]
+
+
+def test_no_stream_of_new_lines_holds_up_those_that_came_back(
+    backlog: Backlog, tmp_path: Path
+) -> None:
+    """With writers ahead of it for hours, an uploader of a flapping endpoint finishes segments."""
+    most = 0
+    for number in range(1, 60):
+        put(tmp_path, number, *(b"%d" % count for count in range(10)))
+        refresh(backlog, tmp_path)
+        for count in range(13):
+            item = backlog.take()
+            assert item is not None
+            if count % 4 == 0:
+                backlog.again(item)
+            else:
+                item.reading.done(item.line)
+        remove_finished(backlog)
+        most = max(most, len(list(tmp_path.iterdir())))
+
+    assert most < 10
+
+
 def test_a_refresh_does_not_hand_out_lines_again(backlog: Backlog, tmp_path: Path) -> None:
     """A segment that is being sent stays in the directory until all of it is accepted."""
     put(tmp_path, 1, b"a")

@@ -67,7 +67,7 @@ def test_an_event_that_is_never_answered_well_holds_up_no_other(
     spool("POISON", *(f"GOOD-{number}" for number in range(5)))
 
     turn_until(engine, lambda: engine.counters.accepted == 5)
-    turn_until(engine, lambda: transport.sent.count("POISON") == 4)
+    turn_until(engine, lambda: transport.sent.count("POISON") >= 4)
     assert engine.gate.trouble is None, "the endpoint works, and nobody waits for it"
     spool("LATER")
     engine.ring()

@@ -153,7 +153,8 @@ def test_a_line_that_comes_back_holds_up_no_other(tmp_path: Path) -> None:
         subject.again(second)
 
         assert [line.data for line in take_all(subject)] == [b"c"]
-        assert [subject.take_again() for _ in range(3)] == [first, second, None]
+        assert [subject.take_again() for _ in range(2)] == [first, second]
+        assert not subject.has_returned
         assert not subject.finished
 
 
@@ -177,7 +178,7 @@ def test_a_line_that_waits_for_its_dead_letter_is_not_taken_again(tmp_path: Path
         assert not subject.is_stuck(blocked=False)
         subject.done(second)
 
-        assert (subject.take(), subject.take_again()) == (None, None)
+        assert (subject.take(), subject.has_returned) == (None, False)
         assert (subject.is_stuck(blocked=False), subject.finished) == (True, False)
 
         subject.done(first)

@@ -60,6 +60,8 @@ class Backlog:
         self._waiting: dict[Kind, deque[str]] = {}
         self._allowed = SENDABLE
         self._open: dict[str, Reading] = {}
+        self._unfinished: dict[str, Reading] = {}
+        self._returned_first = False
         self._passed_by: set[str] = set()
         self._unreadable: set[str] = set()
         self._undeletable: set[str] = set()
@@ -79,8 +81,8 @@ class Backlog:
         """Hand out lines of these kinds of segments only; others count as absent until then."""
         self._allowed = kinds
 
-    def _allowed_open(self) -> list[Reading]:
-        return [reading for reading in self._open.values() if reading.kind in self._allowed]
+    def _allowed_of(self, readings: dict[str, Reading]) -> list[Reading]:
+        return [reading for reading in readings.values() if reading.kind in self._allowed]
 
     def _allowed_waiting(self) -> list[deque[str]]:
         found = self._waiting.items()
@@ -107,8 +109,8 @@ class Backlog:
         if self._holds_enough:
             return True
         return (self._is_crowded or not self._allowed_waiting()) and all(
-            reading.at_end or reading.full or reading.path in self._unreadable
-            for reading in self._allowed_open()
+            reading.full or reading.path in self._unreadable
+            for reading in self._allowed_of(self._unfinished)
         )
 
     @property
@@ -130,7 +132,7 @@ class Backlog:
             reading.is_stuck(blocked=blocked)
             or reading.path in self._undeletable
             or reading.path in self._unreadable
-            for reading in self._allowed_open()
+            for reading in self._allowed_of(self._open)
         )
 
     @property
@@ -141,36 +143,57 @@ class Backlog:
     def take(self) -> Item | None:
         """Return the next line to deal with; None if there is none now.
 
-        What was sent before and came back goes last: an event that the endpoint never answers well
-        holds up no other.
+        What was sent before and came back goes behind at least one other, and then takes turns with
+        what was not sent yet: an event that is not answered well holds up no other, and no stream
+        of others holds it up.
         """
+        if self._returned_first:
+            return self._take_again() or self._take_new()
         return self._take_new() or self._take_again()
+
+    def again(self, item: Item) -> None:
+        """Put a line back, to be taken again behind another one."""
+        item.reading.again(item.line)
+        self._returned_first = False
 
     def _take_new(self) -> Item | None:
         if self._holds_enough:
             return None
-        for reading in self._allowed_open():
-            if reading.deleted:
-                self._close(reading)  # whoever deleted it does not want the rest to be sent
-                continue
-            item = self._take_from(reading)
-            if item is not None:
-                return item
+        item = self._next_of_open() or self._next_of_waiting()
+        self._returned_first = item is not None
+        return item
+
+    def _next_of_open(self) -> Item | None:
+        for reading in self._allowed_of(self._unfinished):
+            if self._is_there(reading):
+                item = self._take_from(reading)
+                if item is not None:
+                    return item
+        return None
+
+    def _next_of_waiting(self) -> Item | None:
         for waiting in self._allowed_waiting():
             while waiting and not self._is_crowded:
-                reading_or_none = self._open_next(waiting.popleft())
-                if reading_or_none is not None:
-                    item = self._take_from(reading_or_none)
+                reading = self._open_next(waiting.popleft())
+                if reading is not None:
+                    item = self._take_from(reading)
                     if item is not None:
                         return item
         return None
 
     def _take_again(self) -> Item | None:
-        for reading in self._allowed_open():
-            line = reading.take_again()
-            if line is not None:
-                return Item(line, reading)
+        self._returned_first = False
+        for reading in self._allowed_of(self._open):
+            if reading.has_returned and self._is_there(reading):
+                return Item(reading.take_again(), reading)
         return None
+
+    def _is_there(self, reading: Reading) -> bool:
+        """Close a segment that was deleted: whoever did that does not want the rest to be sent."""
+        if reading.deleted:
+            self._close(reading)
+            return False
+        return True
 
     def _open_next(self, path: str) -> Reading | None:
         try:
@@ -184,7 +207,7 @@ class Backlog:
             self._passed_by.add(path)
             self._complain(path, "opened", error)
             return None
-        self._open[path] = reading
+        self._open[path] = self._unfinished[path] = reading
         return reading
 
     def _take_from(self, reading: Reading) -> Item | None:
@@ -196,7 +219,11 @@ class Backlog:
             self._complain(reading.path, "read", error)
             self._unreadable.add(reading.path)
             return None
-        return None if line is None else Item(line, reading)
+        if line is None:
+            if reading.at_end:
+                del self._unfinished[reading.path]
+            return None
+        return Item(line, reading)
 
     def _complain(self, path: str, action: str, error: OSError) -> None:
         if path not in self._complained and self._complaints < _MOST_COMPLAINTS:
@@ -238,6 +265,7 @@ class Backlog:
     def _close(self, reading: Reading) -> None:
         reading.close()
         self._open.pop(reading.path, None)
+        self._unfinished.pop(reading.path, None)
 
     def close(self) -> None:
         """Close every segment."""

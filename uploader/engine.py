@@ -171,7 +171,7 @@ class Engine:
         self._hurried = False
         if self._may_send() and (self._lookout.shared or now >= self.gate.closed_until):
             for item in self._suspects.due(now):
-                item.reading.again(item.line)
+                self.backlog.again(item)
             if now >= self._lookout.next_look:
                 self._look(now)
             self._send(now)
@@ -289,7 +289,7 @@ class Engine:
         self.gate.failed(outcome, now, sent_at=request.sent_at, owner=owner)
         if self.gate.of(owner).delaying:
             self._announcer.trouble(outcome, now)
-        item.reading.again(item.line)
+        self.backlog.again(item)
 
     def _note_answer(self, item: Item, now: float) -> None:
         self._suspects.answered(item)

@@ -117,9 +117,14 @@ class Reading:
         self.held += _LINE_BYTES + len(line.data)
         return line
 
-    def take_again(self) -> Line | None:
-        """Return the line that came back the longest time ago; None if none did."""
-        return self._again.popleft() if self._again else None
+    @property
+    def has_returned(self) -> bool:
+        """Whether there are lines that came back."""
+        return bool(self._again)
+
+    def take_again(self) -> Line:
+        """Return the line that came back the longest time ago."""
+        return self._again.popleft()
 
     def done(self, line: Line) -> None:
         """Note that a line is accepted, or safe among the dead letters."""

@@ -68,6 +68,12 @@ class Turns:
                     return item
         return None
 
+    def again(self, item: Item) -> None:
+        """Put a line back, to be taken again behind another one."""
+        backlog = self._backlogs.get(item.reading.turn)
+        if backlog is not None:
+            backlog.again(item)
+
     @property
     def segments(self) -> int:
         """How many segments wait or are being sent, as far as the last refresh knows."""

@@ -26,7 +26,7 @@ PORTAL = Case(
     "waiting",
     "HTTP 200 with a page instead of JSON: something between here and the endpoint answers, "
     "perhaps a login page",
-    "",
+    f"log in to the network's page in a browser, or {CHECK}",
 )
 NO_CREDENTIALS = Case(
     Answer(401),
