@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -198,6 +197,8 @@ def _refuse_unknown(source: Source, settings: Iterable[Setting]) -> None:
 
 
 def _suggestion(name: str, names: Sequence[str]) -> str:
+    import difflib  # for a mistake only
+
     close = difflib.get_close_matches(name, names, n=1)
     return f": did you mean {close[0]!r}?" if close else "; telemetry-uploader check lists them"
 
