@@ -55,7 +55,7 @@ def tell(directory: Path, mode: str) -> None:
     """Tell the service of a drop box which mode this user has chosen.
 
     Somebody may have taken the name of our mode file. The service takes it back when it sees the
-    request. Raises OSError if nothing can be written.
+    request, which may be at once. Raises OSError if nothing can be written.
     """
     uid, now = os.geteuid(), datetime.now(tz=UTC)
     request = directory / paths.mode_request_name(uid, now, os.urandom(8))
@@ -65,5 +65,5 @@ def tell(directory: Path, mode: str) -> None:
         os.write(descriptor, f"{mode}\n".encode())
     finally:
         os.close(descriptor)
-    with suppress(PermissionError, IsADirectoryError):
+    with suppress(PermissionError, IsADirectoryError, FileNotFoundError):
         os.rename(request, directory / paths.mode_name(uid))

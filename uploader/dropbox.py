@@ -76,9 +76,9 @@ def _entries(directory: str) -> Iterator[SegmentFile]:
             if kind is None:
                 continue
             if kind.active and not _belongs_to(entry.path, paths.uid_of(entry.name)):
-                _give_way(entry.path, kind)
-                continue
-            segment = segment_file(entry.path, entry.name)
+                segment = _give_way(entry.path, kind)
+            else:
+                segment = segment_file(entry.path, entry.name)
             if segment is not None:
                 yield segment
     for name in sorted(requests):
@@ -94,17 +94,17 @@ def _belongs_to(path: str, uid: int) -> bool:
     return stat.S_ISREG(status.st_mode) and status.st_uid == uid
 
 
-def _give_way(path: str, kind: paths.Kind) -> None:
-    """Free the name of somebody's active segment.
+def _give_way(path: str, kind: paths.Kind) -> SegmentFile | None:
+    """Free the name of somebody's active segment; return what became of what had it.
 
     A regular file becomes a sealed segment of its owner's: a container with other user ids appends
     to such a file in good faith.
     """
-    with suppress(OSError):
-        if stat.S_ISREG(os.lstat(path).st_mode):
-            _rename(path, lambda now, token: paths.sealed_name(now, token, local=kind.local))
-        else:
-            _move_aside(path)
+    if segment_file(path, os.path.basename(path)) is None:
+        _move_aside(path)
+        return None
+    new = _rename(path, lambda now, token: paths.sealed_name(now, token, local=kind.local))
+    return segment_file(new, os.path.basename(new))
 
 
 def _move_aside(path: str) -> None:
@@ -112,10 +112,12 @@ def _move_aside(path: str) -> None:
     _rename(path, paths.aside_name)
 
 
-def _rename(path: str, name: Callable[[datetime, bytes], str]) -> None:
-    with suppress(OSError):  # gone by now, or a mount point: no reason to keep the others waiting
-        new = name(datetime.now(tz=UTC), os.urandom(8))
-        os.rename(path, os.path.join(os.path.dirname(path), new))
+def _rename(path: str, name: Callable[[datetime, bytes], str]) -> str:
+    """Give a file a new name if possible, and return it: its old one may be a mount point."""
+    new = os.path.join(os.path.dirname(path), name(datetime.now(tz=UTC), os.urandom(8)))
+    with suppress(OSError):
+        os.rename(path, new)
+    return new
 
 
 def _unlink(path: str) -> None:
