@@ -5,7 +5,9 @@ There is no macOS here: `launchctl` is a script that writes down what it is aske
 
 from __future__ import annotations
 
+import os
 import plistlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from telemetry_spool.paths import Directories
 from tests.service.plans import OPT, commands
 from tests.support.environments import REPOSITORY
 from uploader.service.apply import apply
+from uploader.service.installation import Installation, this_installation
 from uploader.service.launchd import Job, install_steps, property_list, uninstall_steps
 from uploader.service.launchd_manager import LaunchdManager
 from uploader.service.obstacle import Obstacle
@@ -126,3 +129,20 @@ def test_a_job_that_launchd_does_not_have_is_reported(tmp_path: Path, launchctl:
     with pytest.raises(Obstacle, match="launchctl print gui/501"):
         LaunchdManager(a_job(tmp_path)).check_running(beats=True)
     assert launchctl.read_text() == "print gui/501/org.flwr-telemetry.uploader\n"
+
+
+def test_a_daemon_without_its_user_is_not_installed(tmp_path: Path) -> None:
+    """The line says where it is shown how to make one."""
+    with pytest.raises(Obstacle, match=r"docs/service\.md") as caught:
+        LaunchdManager(a_job(tmp_path, system=True)).install_steps()
+    assert caught.value.code == os.EX_NOUSER
+
+
+def test_the_self_test_runs_the_installed_interpreter(tmp_path: Path) -> None:
+    """It passes with this one, and says so where the interpreter cannot run our code."""
+    job = a_job(tmp_path)
+    LaunchdManager(replace(job, installation=this_installation())).self_test()
+    broken = Installation(Path("/bin/false"), ())
+
+    with pytest.raises(Obstacle, match="self-test: /bin/false"):
+        LaunchdManager(replace(job, installation=broken)).self_test()

@@ -28,22 +28,21 @@ class LaunchdManager:
         return (LABEL,)
 
     def find(self) -> None:
-        """See that the job can be installed. Raises Obstacle."""
-        if not self.job.system:
-            return
-        if os.geteuid() != 0:
+        """See that launchd may be asked. Raises Obstacle."""
+        if self.job.system and os.geteuid() != 0:
             raise Obstacle("--system takes root: use sudo", os.EX_NOPERM)
-        try:
-            pwd.getpwnam(USER_NAME)
-        except KeyError:
-            raise Obstacle(
-                f"there is no user {USER_NAME} to own the drop box: make one, with a group of that "
-                "name (docs/service.md shows how)",
-                os.EX_NOUSER,
-            ) from None
 
     def install_steps(self) -> Iterator[Step]:
-        """Yield what installing takes."""
+        """Yield what installing takes. Raises Obstacle if it cannot work."""
+        if self.job.system:
+            try:
+                pwd.getpwnam(USER_NAME)
+            except KeyError:
+                raise Obstacle(
+                    f"there is no user {USER_NAME} to own the drop box: make one, with a group of "
+                    "that name (docs/service.md shows how)",
+                    os.EX_NOUSER,
+                ) from None
         return launchd.install_steps(self.job)
 
     def uninstall_steps(self) -> Iterator[Step]:
