@@ -1,0 +1,47 @@
+"""A gate for each owner: trouble with the events of one keeps no other waiting."""
+
+from __future__ import annotations
+
+from uploader.gates import Gates
+from uploader.outcome import Outcome, Verdict
+
+HELD = Outcome(Verdict.HOLD, "HTTP 401", "check the setting", status=401)
+
+
+def gates() -> Gates:
+    """Return gates that wait as long as they can."""
+    return Gates(4, lambda: 0.999)
+
+
+def test_one_owners_trouble_closes_no_other_gate() -> None:
+    """The other may send as much as ever."""
+    subject = gates()
+    subject.failed(HELD, 10.0, sent_at=9.0, owner=1)
+
+    assert subject.of(1).allowance(11.0) == 0
+    assert subject.of(2).allowance(11.0) == 4
+
+
+def test_trouble_is_only_what_nobody_elses_success_disproves() -> None:
+    """`status` does not say that the endpoint is down while it takes the events of others."""
+    subject = gates()
+    subject.failed(HELD, 10.0, sent_at=9.0, owner=1)
+    assert subject.trouble == HELD
+    assert subject.closed_until > 10.0
+
+    subject.answered(11.0, owner=2)
+    assert subject.trouble is None
+    assert subject.closed_until == 0.0
+
+    subject.failed(HELD, 12.0, sent_at=11.5, owner=2)
+    assert subject.trouble == HELD
+
+
+def test_a_private_spool_has_one_gate() -> None:
+    """Its own success while it waits does not end the wait."""
+    subject = gates()
+    subject.failed(HELD, 10.0, sent_at=9.0)
+    subject.answered(10.5)
+
+    assert subject.trouble == HELD
+    assert subject.closed_until == subject.of(None).closed_until > 10.5

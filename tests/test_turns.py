@@ -1,0 +1,92 @@
+"""Several owners' backlogs: one line of each in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from telemetry_spool.listing import list_segments
+from telemetry_spool.paths import Kind
+from tests.test_backlog import put
+from uploader.backlog import SENDABLE
+from uploader.gates import Owner
+from uploader.reading import PRIVATE
+from uploader.turns import Turns
+
+NOTHING: frozenset[Kind] = frozenset()
+
+
+@pytest.fixture
+def turns() -> Iterator[Turns]:
+    """Return the backlogs of nobody yet."""
+    subject = Turns(limit=2**16)
+    yield subject
+    subject.close()
+
+
+def refresh(turns: Turns, directory: Path, owners: dict[str, int]) -> None:
+    """Let the backlogs look at a directory whose segments belong to these owners."""
+    turns.refresh(
+        list_segments(str(directory)), lambda found: owners[found.name], lambda _: PRIVATE
+    )
+
+
+def everybody(_: Owner) -> frozenset[Kind]:
+    """Admit every owner."""
+    return SENDABLE
+
+
+def taken(turns: Turns, admit: Callable[[Owner], frozenset[Kind]] = everybody) -> list[bytes]:
+    """Take lines until there are none."""
+    return [item.line.data for item in iter(lambda: turns.take(admit), None)]
+
+
+def test_owners_take_turns(turns: Turns, tmp_path: Path) -> None:
+    """Whoever has more is served longer, and not sooner."""
+    first = put(tmp_path, 1, b"a1", b"a2", b"a3", b"a4")
+    second = put(tmp_path, 2, b"b1", b"b2")
+    refresh(turns, tmp_path, {first.name: 1, second.name: 2})
+
+    order = taken(turns)
+
+    assert sorted(order[:2]) == [b"a1", b"b1"]
+    assert sorted(order[2:4]) == [b"a2", b"b2"]
+    assert order[4:] == [b"a3", b"a4"]
+
+
+def test_an_owner_who_is_not_admitted_is_passed_by(turns: Turns, tmp_path: Path) -> None:
+    """And not forgotten: the events stay."""
+    first, second = put(tmp_path, 1, b"a"), put(tmp_path, 2, b"b")
+    refresh(turns, tmp_path, {first.name: 1, second.name: 2})
+
+    assert taken(turns, lambda owner: SENDABLE if owner == 2 else NOTHING) == [b"b"]
+    assert list(turns.busy()) == [1, 2]
+    assert taken(turns) == [b"a"]
+
+
+def test_what_one_owner_allows_is_not_what_another_does(turns: Turns, tmp_path: Path) -> None:
+    """A user of mode `local` has only sent what was released."""
+    released = tmp_path / "20260310T120001Z-0000000000000001.released.jsonl"
+    released.write_bytes(b"a\n")
+    first, second = put(tmp_path, 2, b"b"), put(tmp_path, 3, b"c")
+    refresh(turns, tmp_path, {released.name: 1, first.name: 1, second.name: 2})
+    chosen = {1: frozenset({Kind.RELEASED}), 2: SENDABLE}
+
+    assert sorted(taken(turns, lambda owner: chosen[owner or 0])) == [b"a", b"c"]
+
+    turns.allow(frozenset({Kind.RELEASED}))
+    assert taken(turns) == []
+
+
+def test_owners_without_segments_are_forgotten(turns: Turns, tmp_path: Path) -> None:
+    """Else each user who ever had one would cost something for ever."""
+    path = put(tmp_path, 1, b"a")
+    refresh(turns, tmp_path, {path.name: 1})
+    path.unlink()
+
+    refresh(turns, tmp_path, {})
+
+    assert (turns.segments, turns.empty, turns.kept) == (0, True, False)
+    assert taken(turns) == []
