@@ -26,10 +26,14 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """A mode and the rule that decided it, in words for a person."""
+    """A mode and the rule that decided it, in words for a person.
+
+    `releases` tells whether in mode `local` the user may let single events be sent.
+    """
 
     mode: Mode
     rule: str
+    releases: bool = True
 
 
 # The mode file holds one short word; more than this is not a mode file.
@@ -66,11 +70,11 @@ def by_choice(text: str | None) -> Consent:
 def by_policy(source: Source) -> Consent:
     """Return the most that a site policy allows. Raises SettingError if it has a bad key or value.
 
-    A policy that sets no mode allows everything.
+    A policy that sets no mode allows everything; under one of `local` nothing leaves.
     """
     policy.check(source, WRITER_SETTINGS)
     mode = Mode(source.values.get(policy.MODE.name, policy.MODE.default))
-    return Consent(mode, f"{source.label} allows at most {mode.value}")
+    return Consent(mode, f"{source.label} allows at most {mode.value}", releases=False)
 
 
 _PRIVACY = (Mode.ON, Mode.LOCAL, Mode.OFF)

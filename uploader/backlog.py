@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from telemetry_spool.consent import Mode
+from telemetry_spool.consent import Consent, Mode
 from telemetry_spool.listing import SegmentFile
 from telemetry_spool.paths import Kind
 from telemetry_spool.segment import Line
@@ -33,8 +33,15 @@ _log = logging.getLogger(__name__)
 
 
 def sendable_in(mode: Mode) -> frozenset[Kind]:
-    """Return the kinds of segments that may be sent in a mode."""
+    """Return the kinds of segments that may be sent in a mode that was chosen."""
     return _SENDABLE[mode]
+
+
+def sendable_with(consent: Consent) -> frozenset[Kind]:
+    """Return the kinds of segments that may be sent with this consent."""
+    if consent.mode is Mode.LOCAL and not consent.releases:
+        return frozenset()
+    return sendable_in(consent.mode)
 
 
 @dataclass(frozen=True, slots=True)

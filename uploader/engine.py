@@ -23,7 +23,7 @@ from telemetry_spool.paths import Kind
 from telemetry_spool.writer_settings import LARGEST_EVENT_BYTES
 from uploader.admission import Admission
 from uploader.announcer import Announcer
-from uploader.backlog import Item, sendable_in
+from uploader.backlog import Item, sendable_with
 from uploader.choices import Choices
 from uploader.config import UploaderConfig
 from uploader.gates import Gates, Owner
@@ -126,7 +126,7 @@ class Engine:
     @property
     def sendable(self) -> frozenset[Kind]:
         """The segments of which consent and the site policy of this moment allow a request."""
-        kinds = sendable_in(self.consent.mode)
+        kinds = sendable_with(self.consent)
         return frozenset() if policy.differ(self._consent.policy, self._policy) else kinds
 
     @property

@@ -20,6 +20,10 @@ def check_export(consent: Consent, *, include_local: bool) -> None:
         raise CarryError(
             f"the mode is off ({consent.rule}): nothing leaves this machine", os.EX_NOPERM
         )
+    if consent.mode is Mode.LOCAL and not consent.releases:
+        raise CarryError(
+            f"the mode is local ({consent.rule}): nothing leaves this machine", os.EX_NOPERM
+        )
     if consent.mode is Mode.LOCAL and not include_local:
         raise CarryError(
             f"the mode is local ({consent.rule}): nothing leaves this machine unless you add "

@@ -30,14 +30,15 @@ def send(
 ) -> None:
     """Let single events be sent, in mode local too, after showing each as it will go.
 
-    Opens no connection: the uploader sends them, before all others. In mode off nothing is sent.
+    Opens no connection: the uploader sends them, before all others. In mode off, and
+    where a site policy allows at most local, nothing is sent.
 
     Examples: telemetry-spool send 3f2a91; telemetry-spool send --yes 3f2a91 77c0d2
     """
     config = writer_config()
     consent = ConsentReader(config.mode_file).now()
-    if consent.mode is Mode.OFF:
-        fail(f"the mode is off: {consent.rule}; nothing is sent", os.EX_NOPERM)
+    if consent.mode is Mode.OFF or (consent.mode is Mode.LOCAL and not consent.releases):
+        fail(f"the mode is {consent.mode.value}: {consent.rule}; nothing is sent", os.EX_NOPERM)
     found = find(config.directories, events, SPOOLED)
     for entry in found:
         say(f"{entry.id[:SHORT_ID]}  {entry.state}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +104,30 @@ def test_a_choice_that_the_policy_overrules_is_kept_and_said_to_be(
     assert mode == (allowed if overruled else command)
     site.policy.withdraw()
     assert json.loads(site.telemetry_spool("status", "--json").stdout)["mode"] == command
+
+
+def test_what_a_policy_keeps_here_is_not_let_go_one_by_one_either(
+    site: Site, endpoint: Endpoint, tmp_path: Path
+) -> None:
+    """Mode `local` that a user chose is the user's to make exceptions from; this one is not."""
+    with site.writer() as writer:
+        writer.record("EVENT")
+    (event,) = site.telemetry_spool("list", "--json").stdout.splitlines()
+    assert site.telemetry_spool("local").code == 0
+    assert site.telemetry_spool("send", "--yes", json.loads(event)["id"]).code == 0
+    site.policy.say('mode = "local"')
+
+    held = site.uploader("once", "--wait", "0")
+    sent = site.telemetry_spool("send", "--yes", json.loads(event)["id"])
+    carried = site.telemetry_spool("export", "--include-local", str(tmp_path / "bundle.tar.gz"))
+
+    said = f"{POLICY} allows at most local"
+    assert [done.code for done in (held, sent, carried)] == [75, 77, 77]
+    assert all(said in done.stderr for done in (held, sent, carried))
+    assert endpoint.requests == []
+    site.policy.withdraw()
+    assert site.uploader("once").code == 0
+    assert len(endpoint.accepted) == 1
 
 
 def test_status_names_the_policy(site: Site) -> None:
