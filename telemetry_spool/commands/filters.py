@@ -14,9 +14,7 @@ PANEL = "Which events"
 
 Types = Annotated[
     list[str] | None,
-    typer.Option(
-        "--type", metavar="TYPE", help="Of this type; may have *.", rich_help_panel=PANEL
-    ),
+    typer.Option("--type", metavar="TYPE", help="Of this type; may have *.", rich_help_panel=PANEL),
 ]
 Since = Annotated[
     str | None,
