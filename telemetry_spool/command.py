@@ -10,7 +10,7 @@ from telemetry_spool import __version__
 def new_command(name: str, about: str) -> typer.Typer:
     """Return a command line with this name, to which subcommands are added."""
     app = typer.Typer(
-        help=about,
+        help=f"{about}\n\nExample: {name} status",
         no_args_is_help=True,
         context_settings={"help_option_names": ["-h", "--help"]},
         pretty_exceptions_enable=False,

@@ -32,12 +32,18 @@ def _choose(mode: Mode, what: str) -> None:
 
 
 def on() -> None:
-    """Record events and let the uploader send them. Works at once, also in running processes."""
+    """Record events and let the uploader send them. Works at once, also in running processes.
+
+    Example: telemetry-spool on
+    """
     _choose(Mode.ON, "Events are recorded, and an uploader may send them.")
 
 
 def local() -> None:
-    """Record events but never send them. Works at once, also in running processes."""
+    """Record events but never send them. Works at once, also in running processes.
+
+    Example: telemetry-spool local
+    """
     _choose(Mode.LOCAL, "Events are recorded here and not sent: nothing leaves this machine.")
 
 

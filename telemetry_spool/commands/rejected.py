@@ -36,7 +36,11 @@ Ids = Annotated[
 ]
 All = Annotated[bool, typer.Option("--all", help="All of them.")]
 
-app = typer.Typer(help="Look at dead letters, send them again, or drop them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Look at dead letters, send them again, or drop them.\n\n"
+    "Example: telemetry-spool rejected list",
+    no_args_is_help=True,
+)
 
 
 @app.command("list")

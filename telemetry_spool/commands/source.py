@@ -23,7 +23,10 @@ _NEXT = (
     "the old one until they end."
 )
 
-app = typer.Typer(help="See, change or forget the source id.", no_args_is_help=True)
+app = typer.Typer(
+    help="See, change or forget the source id.\n\nExample: telemetry-spool source show",
+    no_args_is_help=True,
+)
 
 
 @app.command()

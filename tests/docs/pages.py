@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.docs.commands import commands_page
 from tests.docs.privacy import privacy_page
 from tests.faults.table import GROUPS, tested_faults
 from uploader.config import ALL_SETTINGS, FLAG_SETTINGS
@@ -100,6 +101,7 @@ PAGES = {
     "settings.md": settings_page,
     "reliability.md": reliability_page,
     "privacy.md": privacy_page,
+    "commands.md": commands_page,
 }
 
 
