@@ -28,6 +28,9 @@ from telemetry_spool.writer_settings import writer_config
 # Far above what any step needs: it ends a test that hangs, and decides nothing else.
 DEADLINE_SECONDS = 60.0
 
+# What makes help differ from machine to machine.
+_TERMINAL = ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS")
+
 
 @pytest.fixture(autouse=True)
 def isolation(
@@ -35,7 +38,7 @@ def isolation(
 ) -> Iterator[None]:
     """Hide the machine's telemetry settings and home, and forget what a process remembers."""
     for name in list(os.environ):
-        if name.startswith("FLWR_") or name == "DO_NOT_TRACK":
+        if name.startswith("FLWR_") or name in ("DO_NOT_TRACK", *_TERMINAL):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))

@@ -28,8 +28,6 @@ MACHINES = {
 }
 ASCII = ("C without UTF-8", "strictly ASCII")
 
-DECIDING = ("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "NO_COLOR", "COLUMNS")
-
 # Starting an interpreter for each of the many would take a minute and show no more.
 ASK_FOR_EACH = r"""
 import sys
@@ -47,13 +45,6 @@ for name in sys.argv[1:]:
         code = end.code
     sys.stdout.write(f"\0{name}\0{code}\0")
 """
-
-
-@pytest.fixture(autouse=True)
-def undecided(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide what this machine says about colours and width."""
-    for name in DECIDING:
-        monkeypatch.delenv(name, raising=False)
 
 
 def answers(machine: str) -> dict[str, tuple[str, str]]:
