@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,6 +52,15 @@ def delete(
     if done.events:
         _note(directories, by, done)
     return done
+
+
+def is_note(text: bytes) -> bool:
+    """Tell whether a line of the ledger notes that a person removed events."""
+    try:
+        record = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and isinstance(record.get("removed"), int)
 
 
 def _note(directories: Directories, by: str, done: Deletion) -> None:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from telemetry_spool.deletion import is_note
 from telemetry_spool.entries import of_letter, of_receipt
 from telemetry_spool.events import Malformed, parse
 from telemetry_spool.ledger import receipts_journal
@@ -60,7 +61,8 @@ def _problem_of_letter(line: Line) -> str | None:
 
 
 def _problem_of_receipt(line: Line) -> str | None:
-    return None if of_receipt(line.data, "") else "neither a receipt nor a loss"
+    known = of_receipt(line.data, "") or is_note(line.data)
+    return None if known else "neither a receipt nor a loss"
 
 
 def _flaws(

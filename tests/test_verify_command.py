@@ -40,6 +40,14 @@ def test_where_all_is_well_it_ends_with_0(site: Site) -> None:
     assert site.telemetry_spool("verify", "--json") == Ended(0, "", "")
 
 
+def test_a_ledger_that_tells_of_a_deletion_is_well(site: Site) -> None:
+    """What a person deleted is in it, too."""
+    site.record(lines(range(2)))
+    assert site.telemetry_spool("purge", "--all", "--yes").code == 0
+
+    assert site.telemetry_spool("verify") == Ended(0, "1 line in 1 file: all good.\n", "")
+
+
 def test_without_a_spool_there_is_nothing_wrong(site: Site) -> None:
     """And none is made."""
     assert site.telemetry_spool("verify") == Ended(0, "0 lines in 0 files: all good.\n", "")
