@@ -15,6 +15,8 @@ _LOWEST = 2.0
 
 def over_time(timeline: Timeline) -> Markup:
     """Return the section with the bars."""
+    if not any(any(series.counts) or series.outside for series in timeline.series):
+        return section("time", "Over time", tag("p", "Nothing has happened yet.", class_="note"))
     first, last = (_label(timeline.unit, timeline.starts[n]) for n in (0, -1))
     outside = sum(series.outside for series in timeline.series)
     return section(

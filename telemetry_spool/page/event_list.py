@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from telemetry_spool.page.indented import indented
+from collections import Counter
+
+from telemetry_spool.entries import NO_EVENT, Entry, State
 from telemetry_spool.page.markup import Content, Markup, tag
-from telemetry_spool.page.model import Entry, Page, State
-from telemetry_spool.page.parts import SHORT_ID, more, pairs, section, table, when
+from telemetry_spool.page.model import Page, when
+from telemetry_spool.page.parts import (
+    SHORT_ID,
+    exact,
+    more,
+    pairs,
+    section,
+    sentence,
+    table,
+    time,
+)
 from telemetry_spool.page.words import STATES
 from telemetry_spool.text import counted
 
@@ -13,6 +24,18 @@ from telemetry_spool.text import counted
 _SIGNS = {State.PENDING: "○", State.LOCAL: "◐", State.REJECTED: "✕", State.SENT: "●"}
 
 _MOST_TYPES = 20
+_NO_TYPE = "(no type)"
+
+_LABELS = {
+    "reason": "Reason",
+    "status": "HTTP status",
+    "response": "Answer",
+    "rejected_at": "Rejected",
+    "sent_at": "Sent",
+    "endpoint": "Sent to",
+    "cut": "Cut",
+}
+_TIMES = ("rejected_at", "sent_at")
 
 
 def events(page: Page) -> Markup:
@@ -22,31 +45,35 @@ def events(page: Page) -> Markup:
         "Events",
         tag("p", _coverage(page), class_="note"),
         _filters(page) if page.entries else None,
-        tag("div", [_event(entry) for entry in page.entries], id="list", class_="list"),
+        tag("div", [_event(entry) for entry in page.entries], id="list", class_="list")
+        if page.entries
+        else None,
         more("All of them, by type", _types(page)) if page.entries else None,
     )
 
 
 def _coverage(page: Page) -> str:
-    shown = dict.fromkeys(State, 0)
-    for entry in page.entries:
-        shown[entry.state] += 1
+    served = " What is sealed in a drop box only its service can see." if page.state.served else ""
+    if not page.entries:
+        return f"No event has been recorded here, or all traces of them are gone.{served}"
+    shown = Counter(entry.state for entry in page.entries)
     parts = [
         f"the newest {shown[state]:,} of {total.events:,} {state.value}"
         for state, total in page.totals.items()
         if shown[state] < total.events
     ]
-    if not page.entries:
-        return "No event has been recorded here, or all traces of them are gone."
     if not parts:
-        return "All of them, the newest first. Open one to see exactly what it says."
-    command = "telemetry-spool list"
-    return f"Shown here: {', '.join(parts)}. The others are counted below; {command} has them all."
+        return f"All of them, the newest first. Open one to see exactly what it says.{served}"
+    return (
+        f"Shown here, whole: {', '.join(parts)}. The others are counted below; telemetry-spool "
+        f"list has them all.{served}"
+    )
 
 
 def _filters(page: Page) -> Markup:
     types = sorted({entry.event_type for entry in page.entries})
-    states = [state for state in State if any(entry.state is state for entry in page.entries)]
+    present = {entry.state for entry in page.entries}
+    states = [state.value for state in State if state in present]
     return tag(
         "div",
         tag(
@@ -54,8 +81,8 @@ def _filters(page: Page) -> Markup:
             tag("label", "Search", for_="search"),
             tag("input", id="search", type="search", autocomplete="off", spellcheck="false"),
         ),
-        tag("div", tag("label", "State", for_="state"), _select("state", "All", list(states))),
-        tag("div", tag("label", "Type", for_="type"), _select("type", "All", types)),
+        tag("div", tag("label", "State", for_="state"), _select("state", states)),
+        tag("div", tag("label", "Type", for_="type"), _select("type", types)),
         tag("button", "Clear", type="button", id="clear"),
         tag("p", role="status", id="found"),
         role="search",
@@ -65,10 +92,10 @@ def _filters(page: Page) -> Markup:
     )
 
 
-def _select(name: str, every: str, values: list[str]) -> Markup:
-    # A value with a letter before it: no type, not even an empty one, can be taken for "all".
-    options = [tag("option", value or "(no type)", value=f"={value}") for value in values]
-    return tag("select", tag("option", every, value=""), options, id=name)
+def _select(name: str, values: list[str]) -> Markup:
+    # With a sign before the value no type, not even an empty one, can be taken for "all".
+    options = [tag("option", value or _NO_TYPE, value=f"={value}") for value in values]
+    return tag("select", tag("option", "All", value=""), options, id=name)
 
 
 def _event(entry: Entry) -> Markup:
@@ -77,8 +104,8 @@ def _event(entry: Entry) -> Markup:
         tag(
             "summary",
             tag("span", tag("span", _SIGNS[entry.state], aria_hidden="true"), f" {entry.state}"),
-            tag("code", entry.event_type or "(no type)"),
-            when(entry.when) if entry.when else tag("span", "no date"),
+            tag("code", entry.event_type or _NO_TYPE),
+            time(when(entry)) if when(entry) else tag("span", "no date"),
             tag("code", entry.id[:SHORT_ID]),
         ),
         pairs(*_facts(entry), class_="facts"),
@@ -91,51 +118,50 @@ def _event(entry: Entry) -> Markup:
 
 
 def _facts(entry: Entry) -> list[tuple[Content, Content]]:
-    return [
-        ("State", f"{entry.state}: {STATES[entry.state]}"),
-        ("Id", tag("code", entry.id)),
-        *((label, value) for label, value in entry.facts if value),
-        ("File", tag("code", entry.file)),
-    ]
+    rows: list[tuple[Content, Content]] = [("State", sentence(STATES[entry.state]))]
+    if entry.event_type == NO_EVENT and entry.state is not State.REJECTED:
+        rows.append(("Not an event", "It will be set aside, not sent."))
+    for name, label in _LABELS.items():
+        value = entry.more.get(name)
+        if value not in (None, ""):
+            rows.append((label, time(str(value)) if name in _TIMES else str(value)))
+    if entry.date:
+        rows.append(("Recorded", time(entry.date)))
+    rows.append(("Id", tag("code", entry.id)))
+    rows.append(("File", tag("code", entry.file)))
+    if entry.body is not None:
+        rows.append(("Size", f"{len(entry.body):,} bytes"))
+    return rows
 
 
-def _content(entry: Entry) -> Content:
-    if entry.content is None:
-        return tag(
-            "p",
-            "Its content was deleted when it was accepted. To keep the bytes of what is sent, set ",
-            tag("code", "keep_sent = true"),
-            ".",
-            class_="note",
-        )
-    # Focusable, because a region that scrolls must be reachable without a mouse.
+def _content(entry: Entry) -> Markup:
+    if entry.body is not None:
+        return exact(entry.body)
     return tag(
-        "pre",
-        tag("code", indented(entry.content)),
-        tabindex="0",
-        role="region",
-        aria_label="Exact content",
+        "p",
+        "Its content was deleted here when it was accepted. To keep what is sent, set ",
+        tag("code", "keep_sent = true"),
+        ".",
+        class_="note",
     )
 
 
 def _types(page: Page) -> Content:
     states = [state for state, total in page.totals.items() if total.events]
-    sums: dict[str, int] = {}
+    sums: Counter[str] = Counter()
     for state in states:
-        for event_type, count in (page.totals[state].types or {}).items():
-            sums[event_type] = sums.get(event_type, 0) + count
+        sums.update(page.totals[state].types)
     most = sorted(sums, key=lambda event_type: (-sums[event_type], event_type))
     rows = [
         [
-            event_type or "(no type)",
-            *(f"{(page.totals[state].types or {}).get(event_type, 0):,}" for state in states),
+            event_type or _NO_TYPE,
+            *(f"{page.totals[state].types.get(event_type, 0):,}" for state in states),
         ]
         for event_type in most[:_MOST_TYPES]
     ]
     rest = sum(sums[event_type] for event_type in most[_MOST_TYPES:])
+    others = f"And {counted(rest)} of {len(most) - _MOST_TYPES:,} other types."
     return [
-        table("Events by type and state", ["Type", *(s.capitalize() for s in states)], rows),
-        tag("p", f"And {counted(rest)} of {len(most) - _MOST_TYPES:,} other types.")
-        if rest
-        else None,
+        table("Events by type and state", ["Type", *map(sentence, states)], rows),
+        tag("p", others) if rest else None,
     ]

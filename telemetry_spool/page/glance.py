@@ -1,30 +1,23 @@
-"""The top of the page: the mode and its rule, the figures, what is sent next and why it waits."""
+"""The top of the page: the mode and its rule, what is wrong, and the figures."""
 
 from __future__ import annotations
 
+from telemetry_spool.entries import State
+from telemetry_spool.overview import advice
 from telemetry_spool.page.markup import Content, Markup, tag
-from telemetry_spool.page.model import Entry, Page, State
-from telemetry_spool.page.parts import SHORT_ID, command, more, pairs, section, when
-from telemetry_spool.page.words import (
-    CHOICES,
-    MEANING,
-    moment,
-    since,
-    size,
-    what_is_next,
-    why_it_waits,
-)
-from telemetry_spool.text import counted
+from telemetry_spool.page.model import Page
+from telemetry_spool.page.parts import command, more, pairs, sentence
+from telemetry_spool.page.words import CHOICES, MEANING, since, size
 
 
 def hero(page: Page) -> Markup:
     """Return the mode, the rule that decided it, and how to change it."""
-    mode = page.consent.mode
+    consent = page.state.consent
     return tag(
         "section",
-        tag("h1", "Telemetry is ", tag("strong", mode.value), id="mode-title"),
-        tag("p", MEANING[mode], class_="lead"),
-        tag("p", "Decided by: ", tag("strong", page.consent.rule), class_="rule"),
+        tag("h1", "Telemetry is ", tag("strong", consent.mode.value), id="mode-title"),
+        tag("p", MEANING[consent.mode], class_="lead"),
+        tag("p", "Decided by: ", tag("strong", consent.rule), class_="rule"),
         more("How to change it", _choices(page)),
         id="mode",
         aria_labelledby="mode-title",
@@ -32,11 +25,9 @@ def hero(page: Page) -> Markup:
 
 
 def _choices(page: Page) -> Content:
-    rows = [
-        (
-            command(f"telemetry-spool {mode.value}"),
-            [what, " (now)" if mode is page.consent.mode else None],
-        )
+    now = page.state.consent.mode
+    rows: list[tuple[Content, Content]] = [
+        (command(f"telemetry-spool {mode.value}"), [what, " (now)" if mode is now else None])
         for mode, what in CHOICES
     ]
     return [
@@ -55,15 +46,15 @@ def _choices(page: Page) -> Content:
 
 def attention(page: Page) -> Content:
     """Return what is wrong and what to do about it; nothing if all is well."""
-    rows = list(page.problems) or ([page.advice] if page.advice else [])
+    hint = advice(page.state)
+    rows = page.problems or ((hint,) if hint else ())
     if not rows:
         return None
+    title = "What is wrong" if page.problems else "What you can do"
     return tag(
         "section",
-        tag(
-            "h2", "What you can do" if not page.problems else "What is wrong", id="attention-title"
-        ),
-        tag("ul", [tag("li", row) for row in rows]),
+        tag("h2", title, id="attention-title"),
+        tag("ul", [tag("li", sentence(row)) for row in rows]),
         id="attention",
         aria_labelledby="attention-title",
     )
@@ -71,23 +62,6 @@ def attention(page: Page) -> Content:
 
 def figures(page: Page) -> Markup:
     """Return how many events there are in each state."""
-    totals = page.totals
-    pending, local, sent = totals[State.PENDING], totals[State.LOCAL], totals[State.SENT]
-    rejected = totals[State.REJECTED]
-    lost = sum(loss.events for loss in page.losses)
-    oldest = f"{size(pending.bytes)}, oldest {since(pending.oldest, page.now)}"
-    rows = [
-        ("Pending", pending.events, oldest if pending.events else "nothing waits"),
-        ("Sent", sent.events, f"last {since(sent.newest, page.now)}" if sent.events else "so far"),
-        (
-            "Rejected",
-            rejected.events,
-            f"last {since(rejected.newest, page.now)}" if rejected.events else "none set aside",
-        ),
-        ("Lost", lost, "reasons below" if lost else "every event is accounted for"),
-    ]
-    if local.events:
-        rows.insert(1, ("Local", local.events, f"{size(local.bytes)}, never sent by itself"))
     return tag(
         "section",
         tag("h2", "At a glance", id="glance-title", class_="unseen"),
@@ -95,7 +69,7 @@ def figures(page: Page) -> Markup:
             "dl",
             [
                 tag("div", tag("dt", name), tag("dd", f"{count:,}"), tag("dd", note))
-                for name, count, note in rows
+                for name, count, note in _figures(page)
             ],
             class_="figures",
         ),
@@ -104,46 +78,22 @@ def figures(page: Page) -> Markup:
     )
 
 
-def next_up(page: Page) -> Markup:
-    """Return what would be sent next, and why it waits."""
-    waits = why_it_waits(page)
-    return section(
-        "next",
-        "Sent next",
-        tag("p", what_is_next(page), f" {waits}" if waits else None, class_="lead"),
-        _uploader(page),
-        tag("h3", "First in line") if page.next_up else None,
-        tag("ol", [tag("li", _line(entry)) for entry in page.next_up], class_="line")
-        if page.next_up
-        else None,
+def _figures(page: Page) -> list[tuple[str, int, str]]:
+    pending, local, rejected, sent = (
+        page.totals[state] for state in (State.PENDING, State.LOCAL, State.REJECTED, State.SENT)
     )
-
-
-def _uploader(page: Page) -> Content:
-    if page.uploader is None:
-        return tag("p", "Start one with ", command("telemetry-uploader run"), ".")
-    last, alive = page.uploader.heartbeat, page.uploader.alive
-    running = {True: "running", False: "not running", None: "on another host"}[alive]
-    rows: list[tuple[Content, Content]] = [
-        ("Uploader", f"{running}, pid {last.pid} on {last.host}"),
-        ("Last heard of", [when(last.updated_at), f" ({since(last.updated_at, page.now)})"]),
-        ("Endpoint", tag("code", last.endpoint)),
-    ]
-    if last.next_attempt_at and alive is not False:
-        rows.append(("Next try", when(last.next_attempt_at)))
-    if last.last_accepted_at:
-        since_start = f", {counted(last.accepted)} since its start"
-        rows.append(("Last sent", [when(last.last_accepted_at), since_start]))
-    if last.remedy and alive is not False:
-        rows.append(("Remedy", last.remedy))
-    return pairs(*rows, class_="facts")
-
-
-def _line(entry: Entry) -> Content:
+    lost = sum(loss.events for loss in page.losses)
+    waits = f"{size(pending.bytes)}, oldest {since(pending.oldest, page.now) or 'without a date'}"
+    rows = [("Pending", pending.events, waits if pending.events else "nothing waits")]
+    if local.events:
+        rows.append(("Local", local.events, f"{size(local.bytes)}, never sent by itself"))
+    if page.state.exported:
+        rows.append(("Exported", page.state.exported, "carried away, not yet known to be sent"))
+    last_sent = f"last {since(sent.newest, page.now)}" if sent.events else "no receipts"
+    last_rejected = f"last {since(rejected.newest, page.now)}" if rejected.events else "none"
     return [
-        tag("code", entry.event_type or "(no type)"),
-        " of ",
-        when(entry.when) if moment(entry.when) else "an unknown date",
-        ", ",
-        tag("code", entry.id[:SHORT_ID]),
+        *rows,
+        ("Sent", sent.events, last_sent),
+        ("Rejected", rejected.events, last_rejected),
+        ("Lost", lost, "reasons below" if lost else "none"),
     ]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from telemetry_spool.page.indented import indented
 from telemetry_spool.page.markup import Content, Markup, join, tag
 from telemetry_spool.page.words import moment
 
 SHORT_ID = 12
+"""Characters of an event's id in lists."""
 
 
 def section(name: str, title: str, *content: Content) -> Markup:
@@ -28,9 +30,9 @@ def pairs(*rows: tuple[Content, Content], class_: str | None = None) -> Markup:
     )
 
 
-def when(date: str, *, seconds: bool = True) -> Markup:
+def time(date: str) -> Markup:
     """Return a date for people; what is no date is shown as it is."""
-    text = moment(date, seconds=seconds)
+    text = moment(date)
     return tag("time", text, datetime=date if text != date else None)
 
 
@@ -63,3 +65,21 @@ def command(text: str) -> Markup:
 def commas(items: list[Content]) -> Markup:
     """Return items with commas between them."""
     return join([[", " if number else None, item] for number, item in enumerate(items)])
+
+
+def exact(body: bytes) -> Markup:
+    """Return the content of an event, in lines if it is JSON, with not a token of it changed."""
+    text = body.decode("utf-8", "surrogateescape")
+    # Focusable, because a region that scrolls must be reachable without a mouse.
+    return tag(
+        "pre",
+        tag("code", indented(text)),
+        tabindex="0",
+        role="region",
+        aria_label="Exact content",
+    )
+
+
+def sentence(text: str) -> str:
+    """Return a line that status prints as the sentence that it is."""
+    return text[:1].upper() + text[1:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from telemetry_spool.page.markup import Content, Markup, join, tag
 from telemetry_spool.page.model import Page
-from telemetry_spool.page.parts import command, commas, pairs, section, when
+from telemetry_spool.page.parts import command, commas, pairs, section, time
 from telemetry_spool.schema import Field
 from telemetry_spool.text import counted
 
@@ -24,8 +24,7 @@ def losses(page: Page) -> Markup:
     rows = [
         tag(
             "li",
-            tag("strong", counted(loss.events)),
-            " ",
+            tag("strong", f"{counted(loss.events)}: "),
             loss.reason,
             tag("span", _span(loss.first, loss.last)),
         )
@@ -41,8 +40,8 @@ def losses(page: Page) -> Markup:
 
 def _span(first: str, last: str) -> Content:
     if first == last:
-        return when(first)
-    return [when(first), " to ", when(last)]
+        return time(first)
+    return [time(first), " to ", time(last)]
 
 
 def collected(page: Page) -> Markup:
@@ -57,8 +56,8 @@ def collected(page: Page) -> Markup:
         "What is collected, and why",
         tag(
             "p",
-            f"An event has no other fields than these {len(page.fields)}. {hidden} of them are "
-            "sent by Flower and mentioned on no page of Flower's; they are marked. The pages: ",
+            f"Flower's events have these {len(page.fields)} fields, and no event has all of them. "
+            f"{hidden} are in no page of Flower's about telemetry; they are marked. The pages: ",
             commas(list(links)),
             ".",
             class_="note",
@@ -102,7 +101,7 @@ def _source(field: Field) -> Content:
 
 def places(page: Page) -> Markup:
     """Return where everything is, and what to type to see it there."""
-    directories = page.directories
+    directories = page.state.directories
     return section(
         "places",
         "Where it is",
@@ -110,7 +109,7 @@ def places(page: Page) -> Markup:
             ("Events", tag("code", str(directories.spool))),
             ("Receipts and losses", tag("code", str(directories.receipts))),
             ("Dead letters", tag("code", str(directories.rejected))),
-            ("Uploader's heartbeat", tag("code", str(directories.status))),
+            ("Uploader's heartbeat", tag("code", str(directories.heard_of))),
             class_="facts",
         ),
         tag(

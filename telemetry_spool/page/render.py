@@ -6,9 +6,10 @@ import base64
 import hashlib
 from pathlib import Path
 
-from telemetry_spool.page import chart, event_list, glance, record
+from telemetry_spool.entries import State
+from telemetry_spool.page import chart, event_list, glance, next_up, record
 from telemetry_spool.page.markup import Content, Markup, inline, join, tag
-from telemetry_spool.page.model import Page, State
+from telemetry_spool.page.model import Page
 
 _HERE = Path(__file__).parent
 
@@ -69,7 +70,7 @@ def _digest(source: str) -> str:
 
 def _title(page: Page) -> str:
     pending = page.totals[State.PENDING].events
-    return f"Telemetry is {page.consent.mode.value}, {pending:,} pending: {page.host}"
+    return f"Telemetry is {page.state.consent.mode.value}, {pending:,} pending: {page.host}"
 
 
 def _header(page: Page) -> Markup:
@@ -89,7 +90,7 @@ def _main(page: Page) -> Markup:
     return join(
         tag("div", glance.hero(page), glance.figures(page), class_="top"),
         glance.attention(page),
-        glance.next_up(page),
+        next_up.next_up(page),
         chart.over_time(page.timeline),
         event_list.events(page),
         record.losses(page),

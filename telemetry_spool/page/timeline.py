@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from telemetry_spool.selection import moment_of
+
 WINDOW_DAYS = 90
 """Receipts and losses are kept this long; what is older would only push the rest together."""
 
@@ -38,7 +40,7 @@ class Tally:
         if key not in self._known:
             if len(self._known) > WINDOW_DAYS * 24:
                 self._known.clear()
-            moment = parsed(date)
+            moment = moment_of(date)
             self._known[key] = None if moment is None else int(moment.timestamp()) // _HOUR
         return self._known[key]
 
@@ -94,16 +96,6 @@ def _series(name: str, tally: Tally, first: int, seconds: int, bars: int) -> Ser
         else:
             outside += count
     return Series(name, tuple(counts), outside)
-
-
-def parsed(date: str) -> datetime | None:
-    """Return an ISO 8601 date as a moment; without a zone it is UTC. None: it is none."""
-    try:
-        moment = datetime.fromisoformat(date)
-        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-        return moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def ago(moment: datetime, now: datetime) -> str:

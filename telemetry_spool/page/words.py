@@ -5,20 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 
 from telemetry_spool.consent import Mode
+from telemetry_spool.entries import State
 from telemetry_spool.heartbeat import Activity
-from telemetry_spool.page.model import Page, State
-from telemetry_spool.page.timeline import ago, parsed
+from telemetry_spool.page.model import Page
+from telemetry_spool.page.timeline import ago
+from telemetry_spool.selection import moment_of
 from telemetry_spool.text import counted
 
 MEANING = {
     Mode.ON: "Flower's programs record anonymous usage events here, and an uploader may send them.",
-    Mode.LOCAL: "Flower's programs record events here, and nothing is sent.",
+    Mode.LOCAL: "Flower's programs record events here, and nothing is sent by itself.",
     Mode.OFF: "Nothing is recorded and nothing is sent.",
 }
 
 CHOICES = (
     (Mode.ON, "record events, and let an uploader send them"),
-    (Mode.LOCAL, "record events, and send none"),
+    (Mode.LOCAL, "record events, and send only what you choose"),
     (Mode.OFF, "record nothing, and send nothing"),
 )
 
@@ -30,57 +32,53 @@ STATES = {
 }
 
 
-def moment(date: str, *, seconds: bool = True) -> str:
+def moment(date: str) -> str:
     """Return a date as people read it, in UTC; what is no date is returned as it is."""
-    found = parsed(date)
-    if found is None:
-        return date
-    return f"{found:%Y-%m-%d %H:%M:%S}" if seconds else f"{found:%Y-%m-%d %H:%M}"
+    found = moment_of(date)
+    return f"{found:%Y-%m-%d %H:%M:%S}" if found else date
 
 
 def since(date: str, now: datetime) -> str:
     """Return how long ago a date was, in words; what is no date is returned as it is."""
-    found = parsed(date)
+    found = moment_of(date)
     return ago(found, now) if found else date
 
 
 def size(count: int) -> str:
     """Return an amount of bytes in the unit that suits it."""
-    if count < 2**10:
-        return f"{count:,} bytes"
-    unit, power = next(pair for pair in (("GiB", 30), ("MiB", 20), ("KiB", 10)) if count >> pair[1])
-    return f"{count / 2**power:,.1f} {unit}"
+    for unit, power in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
+        if count >> power:
+            return f"{count / 2**power:,.1f} {unit}"
+    return f"{count:,} bytes"
 
 
 def what_is_next(page: Page) -> str:
     """Return what would be sent next."""
-    pending = page.totals[State.PENDING].events
-    if page.consent.mode is not Mode.ON:
-        return f"Nothing: the mode is {page.consent.mode.value}."
-    if not pending:
-        return "Nothing is waiting."
-    return f"{counted(pending)}, the oldest first."
+    mode = page.state.consent.mode
+    if not page.next.events:
+        return "Nothing is waiting." if mode is Mode.ON else f"Nothing: the mode is {mode.value}."
+    chosen = " that you chose to send" if mode is Mode.LOCAL else ""
+    return f"{counted(page.next.events)}{chosen}, the oldest first, one request each."
 
 
 def why_it_waits(page: Page) -> str:
     """Return why that has not been sent yet; empty if there is nothing to say."""
-    if page.consent.mode is not Mode.ON:
+    if page.state.consent.mode is not Mode.ON and not page.next.events:
         return ""
-    last = page.uploader
+    last, alive = page.state.uploader, page.state.alive
     if last is None:
         return "No uploader has run with this spool yet."
-    heard = since(last.heartbeat.updated_at, page.now)
-    if last.alive is False:
+    heard = since(last.updated_at, page.now)
+    if alive is False:
         return f"The uploader is not running. It was last heard of {heard}."
-    doing = last.heartbeat.activity
-    reason = last.heartbeat.reason or "it did not say why"
-    sentences = {
+    reason = last.reason or "it did not say why"
+    sentences: dict[str, str] = {
         Activity.SENDING: "The uploader is sending now.",
         Activity.IDLE: "The uploader runs, and sends what comes as soon as it sees it.",
         Activity.WAITING: f"The endpoint cannot take events now: {reason}.",
         Activity.HELD: f"Sending is held until somebody mends this: {reason}.",
         Activity.PAUSED: f"The uploader may not send: {reason}.",
     }
-    said = next((text for known, text in sentences.items() if known == doing), f"It is {doing}.")
-    elsewhere = f" It runs on {last.heartbeat.host}, last heard of {heard}."
-    return said + (elsewhere if last.alive is None else "")
+    said = sentences.get(last.activity, f"The uploader says that it is {last.activity}.")
+    elsewhere = f" It runs on {last.host}, and was last heard of {heard}."
+    return said + (elsewhere if alive is None else "")
