@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from io import TextIOWrapper
 
@@ -19,8 +20,12 @@ def plain(text: str) -> str:
 def print_any_character() -> None:
     """Let stdout escape what its encoding does not have, instead of ending in a traceback.
 
-    Event types and the names of directories have characters that a locale may not know.
+    Event types and the names of directories have characters that a locale may not know. Where
+    stdout or stderr is closed (`>&-`), nobody is told anything, and no file gets its number.
     """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "r" if name == "stdin" else "w"))  # noqa: SIM115
     if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors in _REFUSING:
         sys.stdout.reconfigure(errors="backslashreplace")
 

@@ -224,6 +224,26 @@ def test_the_reader_of_the_list_may_go(site: Site) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_ends_in_no_traceback(site: Site, closed: str) -> None:
+    """As some schedulers start their jobs; nothing is written into a file that was opened later."""
+    site.record(lines(range(2)))
+    before = site.place.lines()
+    script = f"{sys.executable} -m {SPOOL} list {closed} && {sys.executable} -m {SPOOL} on {closed}"
+
+    done = subprocess.run(
+        ["bash", "-c", script],
+        env=environment(site.environ),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert site.place.lines() == before
+
+
 ENCODINGS = pytest.mark.parametrize(
     "encoding",
     [
