@@ -94,6 +94,11 @@ class Directories:
         return self.root / "status.json"
 
     @property
+    def page(self) -> Path:
+        """The page that `view` writes."""
+        return self.root / "page" / "telemetry.html"
+
+    @property
     def uploader_lock(self) -> Path:
         """Held by the one uploader of a private spool."""
         return self.spool / "uploader.lock"
