@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from telemetry_spool.segment import Line
 from tests.test_append import locked_by_another_process
-from uploader.reading import Busy, Reading
+from uploader.reading import Busy, Reading, Terms
 
 NAME = "20260310T120000Z-0123456789abcdef"
 LIMIT = 2**16
@@ -253,3 +254,81 @@ def test_a_deleted_segment_takes_its_progress_with_it(tmp_path: Path) -> None:
         subject.delete()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def shared(path: Path, **terms: object) -> Reading:
+    """Open a segment on the terms of a shared spool, as its owner's."""
+    defaults = {"owner": os.geteuid(), "progress": str(path.parent / "progress")}
+    return Reading(str(path), limit=LIMIT, terms=Terms(**(defaults | terms)))  # type: ignore[arg-type]
+
+
+def test_in_a_shared_spool_nothing_is_read_that_came_after_the_lock(tmp_path: Path) -> None:
+    """Its owner may append for ever, and nobody else waits for the end."""
+    path = put(tmp_path, b"a", b"b")
+    subject = shared(path)
+    with path.open("ab") as file:
+        file.write(b"c\n" * 1000)
+
+    assert [line.data for line in take_all(subject)] == [b"a", b"b"]
+    assert subject.at_end
+    subject.close()
+
+
+def test_in_a_shared_spool_progress_is_kept_out_of_it(tmp_path: Path) -> None:
+    """What lies beside the segment is somebody's word for what was sent."""
+    path = put(tmp_path, b"a", b"b")
+    (tmp_path / "progress").mkdir()
+    path.with_suffix(".acked").write_text("2\n")
+    subject = shared(path)
+    first, second = take_all(subject)
+    subject.done(first)
+    subject.save()
+    subject.close()
+
+    again = shared(path)
+    assert [line.data for line in take_all(again)] == [second.data]
+    again.close()
+    assert path.with_suffix(".acked").read_text() == "2\n"
+
+
+@pytest.mark.parametrize("terms", [{"owner": os.geteuid() + 1}, {"max_bytes": 3}])
+def test_in_a_shared_spool_a_segment_must_be_its_owners_and_within_the_quota(
+    tmp_path: Path, terms: dict[str, int]
+) -> None:
+    """It may have been swapped since it was listed."""
+    with pytest.raises(PermissionError):
+        shared(put(tmp_path, b"a", b"b"), **terms)
+
+
+def test_in_a_shared_spool_a_file_with_another_link_is_not_read(tmp_path: Path) -> None:
+    """It may be anybody's, and reading ends with emptying."""
+    path = put(tmp_path, b"a")
+    os.link(path, tmp_path / "elsewhere")
+
+    with pytest.raises(PermissionError):
+        shared(path, group=os.stat(path).st_gid)
+
+
+def test_in_a_shared_spool_what_took_the_place_of_a_segment_stays(tmp_path: Path) -> None:
+    """Only what was read is emptied."""
+    path = put(tmp_path, b"a")
+    subject = shared(path)
+    for line in take_all(subject):
+        subject.done(line)
+    path.rename(tmp_path / "renamed")
+    path.write_bytes(b"b\n")
+
+    with pytest.raises(FileNotFoundError):
+        subject.delete()
+
+    subject.close()
+    assert path.read_bytes() == b"b\n"
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    """Whatever it leads to, and in whatever spool."""
+    target = put(tmp_path, b"a").rename(tmp_path / "target")
+    (tmp_path / "link.jsonl").symlink_to(target)
+
+    with pytest.raises(OSError, match="symbolic links"):
+        shared(tmp_path / "link.jsonl")
