@@ -20,6 +20,7 @@ from telemetry_spool.commands import (
     source,
     summary,
     verify,
+    view,
 )
 from telemetry_spool.commands.console import fail_for
 from telemetry_spool.text import print_any_character
@@ -35,6 +36,7 @@ app.command()(look.show)
 app.command()(look.tail)
 app.command()(summary.stats)
 app.command()(summary.preview)
+app.command()(view.view)
 app.command()(release.send)
 app.command()(removing.rm)
 app.command()(removing.purge)
