@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable
 
 from telemetry_spool.paths import Kind
 from uploader.backlog import SENDABLE, sendable_in
@@ -35,11 +35,16 @@ class Admission:
         if not self._under_way[owner]:
             del self._under_way[owner]
 
+    @property
+    def full(self) -> bool:
+        """Whether no more requests may be under way, whosever they are."""
+        return self._under_way.total() >= self._concurrency
+
     def admits(self, owner: Owner, now: float) -> frozenset[Kind]:
         """Return the kinds of segments of which an event of this owner may be sent now."""
         allowance = self._gates.of(owner).allowance(now)
         if owner is not None:
-            if self._under_way.total() >= self._concurrency:
+            if self.full:
                 return _NOTHING
             allowance = min(allowance, self._most_of_one)
         return self._chosen(owner) if self._under_way[owner] < allowance else _NOTHING
@@ -55,11 +60,13 @@ class Admission:
         """Return when the endpoint may be tried again with this owner's events."""
         return self._gates.of(owner).closed_until
 
-    def openings(self, owners: Iterable[Owner], now: float) -> list[float]:
-        """Return when the endpoint may be tried again with events of these owners, who wait."""
-        shared = (owner for owner in owners if owner is not None)
-        moments = (self.opens_at(owner) for owner in shared if self._chosen(owner))
-        return [moment for moment in moments if moment > now]
+    def openings(self, is_busy: Callable[[Owner], bool], now: float) -> list[float]:
+        """Return when the endpoint may be tried again with events of those busy ones who wait."""
+        return [
+            self.opens_at(owner)
+            for owner in self._gates.waiting(now)
+            if owner is not None and is_busy(owner) and self._chosen(owner)
+        ]
 
     def _chosen(self, owner: Owner) -> frozenset[Kind]:
         return SENDABLE if owner is None else sendable_in(self._choices.mode(owner))

@@ -154,7 +154,7 @@ class Engine:
     def resumes_at(self) -> float | None:
         """When what waits by itself is tried again, an event or an owner; None: nothing does."""
         now = time.monotonic()
-        moments = self._admission.openings(self.backlog.busy(), now)
+        moments = self._admission.openings(self.backlog.is_busy, now)
         if self._suspects.next_due is not None:
             moments.append(self._suspects.next_due)
         return min(moments, default=None)
@@ -206,7 +206,7 @@ class Engine:
 
     def _send(self, now: float) -> None:
         set_aside = 0
-        while self._may_send():
+        while self._may_send() and not self._admission.full:
             item = self.backlog.take(lambda owner: self._admission.admits(owner, now))
             if item is None:
                 break
@@ -241,8 +241,9 @@ class Engine:
             patience = self.gate.closed_until - now
         else:
             patience = self._lookout.next_look - now
-            if self.resumes_at is not None and self.resumes_at > now:
-                patience = min(patience, self.resumes_at - now)
+            resumes_at = self.resumes_at
+            if resumes_at is not None and resumes_at > now:
+                patience = min(patience, resumes_at - now)
             if self._rung:
                 patience = min(patience, self._ring_due - now)
         if self._settlement.save_due is not None:

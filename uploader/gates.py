@@ -30,6 +30,7 @@ class Gates:
         self._random = random
         self._gates: dict[Owner, Gate] = {}
         self._failed: dict[Owner, int] = {}
+        self._closed: set[Owner] = set()
         self._results = 0
         self._last_answer = _Answer(0, None)
 
@@ -54,8 +55,8 @@ class Gates:
         """The gate that opens next of those that nobody else's success makes doubtful."""
         troubled = [
             gate
-            for owner, gate in self._gates.items()
-            if gate.trouble is not None and not self._works_for_others(owner)
+            for owner in self._failed
+            if (gate := self.of(owner)).trouble is not None and not self._works_for_others(owner)
         ]
         return min(troubled, key=lambda gate: gate.closed_until, default=None)
 
@@ -67,10 +68,19 @@ class Gates:
         """Note that the endpoint accepted or rejected an event of this owner's: it works."""
         self._results += 1
         self._last_answer = _Answer(self._results, owner)
-        self.of(owner).answered(now)
+        gate = self.of(owner)
+        gate.answered(now)
+        if gate.trouble is None:
+            self._failed.pop(owner, None)
 
     def failed(self, outcome: Outcome, now: float, *, sent_at: float, owner: Owner = None) -> None:
         """Note a RETRY or HOLD of this owner's request, sent at `sent_at`."""
         self._results += 1
         self._failed[owner] = self._results
+        self._closed.add(owner)
         self.of(owner).failed(outcome, now, sent_at=sent_at)
+
+    def waiting(self, now: float) -> frozenset[Owner]:
+        """Return the owners for whose events the endpoint may not be tried now."""
+        self._closed = {owner for owner in self._closed if self.of(owner).closed_until > now}
+        return frozenset(self._closed)

@@ -37,6 +37,7 @@ class Turns:
             found[owner_of(segment)].append(segment)
         for owner in found.keys() - self._backlogs.keys():
             self._backlogs[owner] = Backlog(limit=self._limit, terms=terms_for(owner))
+            self._backlogs[owner].allow(self._allowed)
             self._order.append(owner)
         for owner, backlog in self._backlogs.items():
             backlog.refresh(found.get(owner, []))
@@ -50,6 +51,8 @@ class Turns:
 
     def allow(self, kinds: frozenset[Kind]) -> None:
         """Hand out lines of these kinds of segments only; others count as absent until then."""
+        if kinds == self._allowed:
+            return
         self._allowed = kinds
         for backlog in self._backlogs.values():
             backlog.allow(kinds)
@@ -92,6 +95,10 @@ class Turns:
     def busy(self) -> Iterator[Owner]:
         """Yield the owners for whom there is something to do."""
         return (owner for owner, backlog in self._backlogs.items() if not backlog.empty)
+
+    def is_busy(self, owner: Owner) -> bool:
+        """Tell whether there is something to do for an owner."""
+        return owner in self._backlogs and not self._backlogs[owner].empty
 
     @property
     def kept(self) -> bool:
