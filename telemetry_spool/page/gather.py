@@ -85,9 +85,10 @@ def _moment(entry: Entry) -> float:
 
 def _timeline(spool: SpoolScan, records: RecordScan, now: datetime) -> Timeline:
     counted = spool.counts | records.counts
-    tallies = {state.value: counting.times for state, counting in counted.items()}
+    shown = [State.PENDING, State.LOCAL, State.SENT, State.REJECTED]
     if not counted[State.LOCAL].total().events:
-        del tallies[State.LOCAL.value]
+        shown.remove(State.LOCAL)
+    tallies = {state.value: counted[state].times for state in shown}
     return timeline(tallies | {State.LOST.value: records.lost}, now)
 
 

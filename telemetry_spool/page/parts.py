@@ -38,7 +38,7 @@ def time(date: str) -> Markup:
 
 def table(caption: str, head: list[str], rows: list[list[str]]) -> Markup:
     """Return a table; the first cell of each row is its heading, the others are numbers."""
-    return tag(
+    inner = tag(
         "table",
         tag("caption", caption),
         tag("thead", tag("tr", [tag("th", cell, scope="col") for cell in head])),
@@ -50,6 +50,12 @@ def table(caption: str, head: list[str], rows: list[list[str]]) -> Markup:
             ],
         ),
     )
+    return _scrolling("div", caption, inner)
+
+
+def _scrolling(name: str, label: str, content: Markup) -> Markup:
+    """Return what may scroll: focusable, so that it does without a mouse, too."""
+    return tag(name, content, tabindex="0", role="group", aria_label=label, class_="scrolls")
 
 
 def more(label: str, *content: Content) -> Markup:
@@ -70,14 +76,7 @@ def commas(items: list[Content]) -> Markup:
 def exact(body: bytes) -> Markup:
     """Return the content of an event, in lines if it is JSON, with not a token of it changed."""
     text = body.decode("utf-8", "surrogateescape")
-    # Focusable, because a region that scrolls must be reachable without a mouse.
-    return tag(
-        "pre",
-        tag("code", indented(text)),
-        tabindex="0",
-        role="region",
-        aria_label="Exact content",
-    )
+    return _scrolling("pre", "Exact content", tag("code", indented(text)))
 
 
 def sentence(text: str) -> str:
