@@ -6,6 +6,7 @@ import os
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from itertools import islice
 
 from telemetry_spool.acks import read_ack
 from telemetry_spool.appending import try_lock
@@ -16,6 +17,10 @@ from uploader.reading import Terms
 
 # How long one look may take to make room: counting what is lost means reading it.
 _PATIENCE_SECONDS = 0.25
+
+# Lines that are counted of one segment, more than a writer's has: a hostile one has tens of
+# millions, and counting those would keep everybody waiting until the watchdog comes.
+_MOST_COUNTED = 100_000
 
 Lost = Callable[[int, int], None]
 
@@ -80,12 +85,12 @@ def _delete(segment: SegmentFile, terms: Terms) -> int:
         if not terms.may_be_emptied(status) or not try_lock(descriptor):
             return 0
         ack_path = terms.ack_path(segment.path)
-        # A sparse file may be larger than any disk. Of one larger than the quota it is known, then,
-        # how many events went at least.
+        # A sparse file may be larger than any disk. Of one with more bytes or lines than these it
+        # is known how many events went at least.
         lines = unaccepted_lines(
             descriptor, read_ack(ack_path, descriptor), limit=1, stop=terms.max_bytes
         )
-        events = sum(1 for _ in lines)
+        events = sum(1 for _ in islice(lines, _MOST_COUNTED))
         delete_segment(segment.path, descriptor, ack_path)
         return events
     except OSError:
