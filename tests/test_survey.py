@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,24 @@ def test_nobody_fills_the_memory_with_segments(box: Path) -> None:
     assert (SEALED.format(99), ALICE) in found
 
 
+def test_requests_for_others_cost_no_memory(box: Path) -> None:
+    """And of a user's own only the last one stays."""
+    for number in range(2000):
+        put(box, f"{ALICE}.mode.20260310T120000Z-{number:016x}", MALLORY)
+        put(box, f"{MALLORY}.mode.20260310T120000Z-{number:016x}", MALLORY, b"%d" % number)
+    survey(str(box), MANY)
+    tracemalloc.start()
+    try:
+        survey(str(box), MANY)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < 50_000
+    assert (box / f"{MALLORY}.mode").read_bytes() == b"1999"
+    assert len(os.listdir(box)) == 2001
+
+
 def terms(owner: int) -> Terms:
     """Return terms with a quota of ten of the smallest segments."""
     return Terms(owner, None, 10 * LEAST_CHARGE_BYTES, os.getegid())
@@ -158,3 +177,15 @@ def test_what_has_another_link_is_not_emptied(box: Path) -> None:
 
     assert kept == []
     assert (box / "elsewhere").stat().st_size == 60_000
+
+
+def test_a_segment_of_endless_lines_is_counted_as_far_as_one_of_a_writers_goes(box: Path) -> None:
+    """Somebody who fills the quota with newlines must not keep the service from everybody else."""
+    put(box, SEALED.format(1), MALLORY, b"a\n" * 300_000)
+    lost: list[tuple[int, int]] = []
+    roomy = Terms(MALLORY, None, 500_000, os.getegid())
+
+    evict(survey(str(box), MANY), lambda _: roomy, lambda *told: lost.append(told))
+
+    assert lost == [(MALLORY, 100_000)]
+    assert os.listdir(box) == []

@@ -47,6 +47,8 @@ def survey(directory: str, max_bytes: int) -> list[SegmentFile]:
     of_owner: Counter[int] = Counter()
     linked: set[int] = set()
     for segment in _entries(directory):
+        if of_owner[segment.owner] >= most:
+            continue
         if segment.links > 1:
             if not is_native(segment.owner, segment.group, group):
                 _move_aside(segment.path)
@@ -55,21 +57,21 @@ def survey(directory: str, max_bytes: int) -> list[SegmentFile]:
                 _unlink(segment.path)  # another name of a segment that is listed already
                 continue
             linked.add(segment.inode)
-        if of_owner[segment.owner] < most:
-            of_owner[segment.owner] += 1
-            found.append(segment)
+        of_owner[segment.owner] += 1
+        found.append(segment)
     return sorted(found, key=lambda segment: segment.name)
 
 
 def _entries(directory: str) -> Iterator[SegmentFile]:
-    requests = []
+    requests: dict[int, str] = {}
     with os.scandir(directory) as entries:
         for entry in entries:
             mode_file = paths.mode_file_of(entry.name)
             if mode_file is not None:
-                if mode_file.request:
-                    requests.append(entry.name)
-                elif not _belongs_to(entry.path, mode_file.uid):
+                own = _belongs_to(entry.path, mode_file.uid)
+                if own and mode_file.request:
+                    _replace_older(requests, mode_file.uid, entry)
+                elif not own and not mode_file.request:
                     _move_aside(entry.path)
                 continue
             kind = paths.kind_of(entry.name)
@@ -81,8 +83,8 @@ def _entries(directory: str) -> Iterator[SegmentFile]:
                 segment = segment_file(entry.path, entry.name)
             if segment is not None:
                 yield segment
-    for name in sorted(requests):
-        _take_up(directory, name)
+    for uid, name in requests.items():
+        _take_up(directory, name, uid)
 
 
 def _belongs_to(path: str, uid: int) -> bool:
@@ -125,15 +127,22 @@ def _unlink(path: str) -> None:
         os.unlink(path)
 
 
-def _take_up(directory: str, request: str) -> None:
-    """Put a mode file in its place, if it belongs to the user whose mode it is."""
-    wanted = paths.mode_file_of(request)
+def _replace_older(requests: dict[int, str], uid: int, entry: os.DirEntry[str]) -> None:
+    """Keep a user's last request, and delete the others: anybody could make millions."""
+    other = requests.get(uid, "")
+    requests[uid] = max(other, entry.name)
+    if other:
+        _unlink(os.path.join(os.path.dirname(entry.path), min(other, entry.name)))
+
+
+def _take_up(directory: str, request: str, uid: int) -> None:
+    """Put a mode file of the user's whose mode it is in its place."""
     path = os.path.join(directory, request)
-    if wanted is None or not _belongs_to(path, wanted.uid):
-        return
-    place = os.path.join(directory, paths.mode_name(wanted.uid))
+    place = os.path.join(directory, paths.mode_name(uid))
     try:
         os.rename(path, place)
+    except FileNotFoundError:
+        return  # its owner has done so
     except IsADirectoryError:
         _move_aside(place)
         with suppress(OSError):
