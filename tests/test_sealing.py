@@ -33,7 +33,12 @@ def put(directory: Path, name: str, content: bytes = b"{}\n") -> Path:
 
 def seal(directory: Path, *, now: float = WRITTEN_AT) -> int:
     """Seal what can be sealed in a directory; return how many segments that were."""
-    return seal_active(list_segments(str(directory)), host=HERE, now=now)
+    return seal_active(list_segments(str(directory)), host=HERE, now=now, complain=unexpected)
+
+
+def unexpected(path: str, error: OSError) -> None:
+    """Fail: nothing here is to be complained about."""
+    pytest.fail(f"{path}: {error}")
 
 
 def names(directory: Path) -> list[str]:
@@ -129,7 +134,7 @@ def test_a_segment_that_is_gone_stops_no_other(tmp_path: Path) -> None:
     listed = list_segments(str(tmp_path))
     gone.unlink()
 
-    assert seal_active(listed, host=HERE, now=WRITTEN_AT) == 1
+    assert seal_active(listed, host=HERE, now=WRITTEN_AT, complain=unexpected) == 1
     assert names(tmp_path) == ["sealed"]
 
 
@@ -163,3 +168,20 @@ def test_what_is_no_file_is_left_and_stops_no_segment(
 
     assert seal(spool) == 1
     assert names(spool) == ["sealed", OURS]
+
+
+def test_what_cannot_be_opened_is_told_and_stops_no_segment(tmp_path: Path) -> None:
+    """A link that took a segment's place since it was listed, say."""
+    put(tmp_path, OURS)
+    put(tmp_path, ANOTHER_USERS)
+    listed = list_segments(str(tmp_path))
+    (tmp_path / OURS).unlink()
+    (tmp_path / OURS).symlink_to(tmp_path / ANOTHER_USERS)
+    told: list[str] = []
+
+    sealed = seal_active(
+        listed, host=HERE, now=WRITTEN_AT, complain=lambda path, _: told.append(path)
+    )
+
+    assert sealed == 1
+    assert told == [str(tmp_path / OURS)]

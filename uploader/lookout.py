@@ -29,6 +29,10 @@ _PROBES = 4
 _PAUSE = 9.0
 _UNSEEN_SECONDS = 1.0
 
+# Complaints about segments that cannot be sealed: a user can make as many as there are names.
+_MOST_COMPLAINTS = 20
+_COMPLAINTS_SECONDS = 3600.0
+
 _log = logging.getLogger(__name__)
 
 
@@ -54,6 +58,8 @@ class Lookout:
         self._seal_again = _SEAL_AGAIN_SECONDS
         self._pause_ends = 0.0
         self._looked_at = 0.0
+        self._complained: set[str] = set()
+        self._complaints_end = 0.0
         self.shared = False
         """Whether the spool is not ours alone, as of the last look."""
         self.next_look = 0.0
@@ -71,7 +77,8 @@ class Lookout:
         """
         if not self.shared:
             return 0.0 if exhausted else None
-        return self._pause_ends if exhausted else self._looked_at + _UNSEEN_SECONDS
+        unseen = 0.0 if exhausted else self._looked_at + _UNSEEN_SECONDS
+        return max(unseen, self._pause_ends)
 
     def look(
         self,
@@ -105,7 +112,9 @@ class Lookout:
             return
         self._unlisted = False
         self._looked_at = now
-        self._pause_ends = now + _PAUSE * (time.monotonic() - began)
+        if self.shared:
+            self._pause_ends = now + (1 + _PAUSE) * (time.monotonic() - began)
+            self.next_look = max(self.next_look, self._pause_ends)
         backlog.refresh(segments, self._owner, self._terms)
 
     def _owner(self, segment: SegmentFile) -> Owner:
@@ -143,7 +152,10 @@ class Lookout:
         ]
         if active and not due:
             return segments
-        sealed = seal_active(due, host=paths.host_name(), now=wall)
+        if now >= self._complaints_end:
+            self._complained.clear()
+            self._complaints_end = now + _COMPLAINTS_SECONDS
+        sealed = seal_active(due, host=paths.host_name(), now=wall, complain=self._complain)
         self._unsealed = sealed < len(due)
         if self._unsealed:
             # It was in use a moment ago, and nothing will ring when it is let go.
@@ -152,6 +164,11 @@ class Lookout:
         else:
             self._seal_again = _SEAL_AGAIN_SECONDS
         return self._list() if sealed else segments
+
+    def _complain(self, path: str, error: OSError) -> None:
+        if path not in self._complained and len(self._complained) < _MOST_COMPLAINTS:
+            self._complained.add(path)
+            _log.warning("%s cannot be sealed: %s", path, error.strerror)
 
     def _keep_within_quotas(self, segments: list[SegmentFile], now: float) -> list[SegmentFile]:
         kept, finished = evict(segments, self._terms, self._lost)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from telemetry_spool import paths
@@ -15,10 +15,11 @@ from telemetry_spool.listing import SegmentFile, open_segment
 # nobody has appended for this long.
 QUIET_SECONDS = 60.0
 
-_log = logging.getLogger(__name__)
+Complain = Callable[[str, OSError], None]
+"""Is told the path of a segment that cannot be sealed, and why."""
 
 
-def seal_active(segments: list[SegmentFile], *, host: str, now: float) -> int:
+def seal_active(segments: list[SegmentFile], *, host: str, now: float, complain: Complain) -> int:
     """Seal what is active and not held by a writer; return how many segments were sealed.
 
     `host` is this host's name in file names, `now` is in seconds since the epoch. A segment that
@@ -35,7 +36,7 @@ def seal_active(segments: list[SegmentFile], *, host: str, now: float) -> int:
         except FileNotFoundError:
             continue  # a writer has sealed it
         except OSError as error:
-            _log.warning("%s cannot be sealed: %s", segment.path, error.strerror)
+            complain(segment.path, error)
     return sealed
 
 
