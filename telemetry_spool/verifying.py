@@ -32,8 +32,9 @@ class Flaw:
 
 @dataclass(slots=True)
 class Tally:
-    """How much was read."""
+    """How much was read; `on_line` is called for each line."""
 
+    on_line: Callable[[], None] = lambda: None
     files: int = 0
     lines: int = 0
 
@@ -79,6 +80,7 @@ def _flaws(
     try:
         for line in read_lines(descriptor, limit=limit):
             tally.lines += 1
+            tally.on_line()
             problem = problem_of(line)
             if problem and line.end == line.start + len(line.data):
                 # It has no newline: its writer was in the middle of it, and is not any more.

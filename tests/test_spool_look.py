@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -161,15 +162,18 @@ def test_a_filter_that_cannot_be_understood_is_refused(
     assert said in ended.stderr
 
 
-def test_the_first_row_of_a_large_spool_comes_at_once_and_in_little_memory(place: Place) -> None:
-    """Whoever looks at a million events sees the first while the rest is unread."""
+@pytest.mark.parametrize("arguments", [["list"], ["tail", "-f"]], ids=" ".join)
+def test_the_first_row_of_a_large_spool_comes_at_once_and_in_little_memory(
+    place: Place, arguments: list[str]
+) -> None:
+    """Whoever looks at a million events sees the first, or the last, while the rest is unread."""
     site = Site(place, "http://127.0.0.1:9/")
     place.spool.mkdir(parents=True)
     segment = (ENTER + b"\n") * 5000
     for number in range(200):
         path = place.spool / f"20260101T000000Z-{number:016x}.jsonl"
         path.write_bytes(segment)
-    with running(SPOOL, "list", environ=site.environ) as listing:
+    with running(SPOOL, *arguments, environ=site.environ) as listing:
         assert listing.first_line().endswith("RUN_ENTER")
         read = int(_proc(listing.pid, "io").split("rchar: ")[1].split()[0])
         peak = int(_proc(listing.pid, "status").split("VmHWM:")[1].split()[0])
@@ -247,16 +251,47 @@ def test_tail_follows_what_comes_once(site: Site) -> None:
 
 
 def test_tail_tells_of_an_event_that_was_sent_before_it_was_seen(site: Site) -> None:
-    """The uploader may be faster; what was seen before is no news when it is sent."""
+    """The uploader may be faster; what was there before is no news when it is sent."""
     receipts = site.place.root / "receipts" / "2026-03-11.jsonl"
 
     def act() -> None:
         fast = event("FAST")
-        common = {"date": NEW, "sent_at": NEW, "endpoint": ""}
+        now = datetime.now(tz=UTC).isoformat()
+        common = {"date": now, "sent_at": now, "endpoint": ""}
         write(receipts, {"id": event_id(ENTER), "event_type": "RUN_ENTER"} | common)
+        write(receipts, {"id": "a" * 64, "event_type": "WAITED"} | common | {"date": NEW})
         write(receipts, {"id": event_id(fast), "event_type": "FAST"} | common)
 
     assert follow(site, act, rows=1) == [["sent", "FAST"]]
+
+
+def test_tail_shows_nothing_again_that_is_moved(site: Site) -> None:
+    """Deleting one event of a segment gives the others a new file."""
+
+    def act() -> None:
+        assert site.telemetry_spool("rm", "--yes", event_id(ENTER)).code == 0
+        site.place.open().append(event("LATER"))
+
+    assert follow(site, act, rows=1) == [["pending", "LATER"]]
+
+
+def test_tail_keeps_the_order(place: Place) -> None:
+    """Sealed segments by age, then what is appended to, whatever the host is called."""
+    site = Site(place, "http://127.0.0.1:9/")
+    place.spool.mkdir(parents=True)
+    for number in range(4):
+        path = place.spool / f"20260101T000000Z-{number:016x}.jsonl"
+        path.write_bytes(event(f"A{number}") + b"\n" + event(f"B{number}") + b"\n")
+    (place.spool / "0host.1.active.jsonl").write_bytes(event("NEWEST") + b"\n")
+
+    def shown(*arguments: str) -> list[str]:
+        rows = site.telemetry_spool("tail", *arguments).stdout.splitlines()
+        return [row.split()[-1] for row in rows]
+
+    assert shown("-n", "4") == ["B2", "A3", "B3", "NEWEST"]
+    assert shown("-n", "3", "--type", "a*") == ["A1", "A2", "A3"]
+    assert shown("-n", "1") == ["NEWEST"]
+    assert len(shown("-n", "100")) == 9
 
 
 def test_a_row_is_never_shown_before_it_is_whole(site: Site) -> None:

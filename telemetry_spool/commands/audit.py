@@ -14,6 +14,7 @@ import typer
 from telemetry_spool.audit import Finding, Kind, audit, is_clean
 from telemetry_spool.commands.console import SHORT_ID, JsonLines, complain, say
 from telemetry_spool.commands.finding import find
+from telemetry_spool.commands.progress import Progress
 from telemetry_spool.entries import SPOOLED, Entry, State, as_json, entries
 from telemetry_spool.events import Malformed, parse
 from telemetry_spool.owner import owner_of
@@ -49,9 +50,13 @@ def audit_(
         chosen: Iterable[Entry] = find(directories, events, (*SPOOLED, State.REJECTED))
     else:
         chosen = entries(directories, SPOOLED, complain)
+    progress = Progress()
     report = _Report(as_json=as_json_)
-    for entry in chosen:
-        report.add(entry, _audited(entry, owner))
+    for entry in progress.watch(chosen):
+        findings = _audited(entry, owner)
+        if as_json_ or not is_clean(findings):
+            progress.clear()
+        report.add(entry, findings)
     report.end()
 
 

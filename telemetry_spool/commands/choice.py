@@ -10,6 +10,7 @@ import typer
 from telemetry_spool import consent, dropbox
 from telemetry_spool.commands import removing
 from telemetry_spool.commands.console import complain, fail, say
+from telemetry_spool.commands.progress import Progress
 from telemetry_spool.consent import Mode
 from telemetry_spool.entries import SPOOLED, entries
 from telemetry_spool.tally import Tally
@@ -65,7 +66,7 @@ def off(
     if dropbox.is_served(str(directories.spool)):
         say(f"Of what was recorded before, the service of {directories.spool} sends nothing.")
     tally = Tally()
-    for entry in entries(directories, SPOOLED, complain):
+    for entry in Progress().watch(entries(directories, SPOOLED, complain)):
         tally.add(entry)
     if not tally.events:
         return

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from telemetry_spool.commands.console import SHORT_ID, complain, fail
+from telemetry_spool.commands.progress import Progress
 from telemetry_spool.entries import SPOOLED, Entry, State, entries
 from telemetry_spool.paths import Directories
 from telemetry_spool.writer_settings import writer_config
@@ -21,7 +22,7 @@ def find(directories: Directories, wanted: Iterable[str], states: Iterable[State
     """
     beginnings = {text.lower(): text for text in wanted}
     found: dict[str, dict[str, Entry]] = {beginning: {} for beginning in beginnings}
-    for entry in entries(directories, states, complain):
+    for entry in Progress().watch(entries(directories, states, complain)):
         for beginning, by_id in found.items():
             if entry.id.startswith(beginning):
                 by_id.setdefault(entry.id, entry)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import threading
-from collections import deque
 from itertools import islice
 from typing import Annotated
 
@@ -21,6 +20,7 @@ from telemetry_spool.commands.console import (
     say,
 )
 from telemetry_spool.commands.finding import complete, find
+from telemetry_spool.commands.progress import Progress
 from telemetry_spool.entries import SPOOLED, Entry, State, as_json, entries
 from telemetry_spool.explaining import explained
 from telemetry_spool.following import Follower
@@ -124,7 +124,10 @@ def tail(
     """
     chosen = filters.selection(types=types, sources=sources, clusters=clusters)
     follower = Follower(writer_config().directories, complain)
-    for entry in deque(filter(chosen.admits, follower.spooled()), maxlen=number):
+    progress = Progress()
+    last = follower.last(number, progress.counting(chosen.admits))
+    progress.clear()
+    for entry in last:
         _print(entry, as_json_=as_json_)
     pause = threading.Event()
     try:

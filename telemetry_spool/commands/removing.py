@@ -14,6 +14,7 @@ from telemetry_spool import deletion
 from telemetry_spool.commands import filters
 from telemetry_spool.commands.console import SHORT_ID, Json, Yes, complain, confirm, fail, say
 from telemetry_spool.commands.finding import complete, find
+from telemetry_spool.commands.progress import Progress
 from telemetry_spool.entries import SPOOLED, Entry, State, entries
 from telemetry_spool.paths import Directories
 from telemetry_spool.selection import ALLOWED_MOMENT, parse_moment
@@ -99,7 +100,8 @@ def purge(
     wanted = tuple(chosen.states) or usual
     directories = writer_config().directories
     tally = Tally()
-    for entry in filter(chosen.admits, entries(directories, wanted, complain)):
+    found = Progress().watch(entries(directories, wanted, complain))
+    for entry in filter(chosen.admits, found):
         tally.add(entry)
     removed = 0
     if not as_json_:
@@ -140,7 +142,11 @@ def delete(
 
     Returns how many events were removed. Ends the command with 75 if some could not be.
     """
-    done = deletion.delete(directories, states, chosen, by)
+    progress = Progress()
+    try:
+        done = deletion.delete(directories, states, progress.counting(chosen), by)
+    finally:
+        progress.clear()
     if not quiet:
         say(f"Deleted {counted(done.events)}.")
     for failure in done.failures:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from telemetry_spool.commands.console import Json, Yes, complain, confirm, fail, say
+from telemetry_spool.commands.progress import Progress
 from telemetry_spool.entries import SPOOLED, State, entries
 from telemetry_spool.forgetting import deletion_request, forget
 from telemetry_spool.identity import NO_SOURCES, source_file, source_id
@@ -111,5 +112,5 @@ def _file() -> Path:
 def _under(source: str) -> Counter[State]:
     """Count the events here under a source id."""
     directories = writer_config().directories
-    found = entries(directories, _STATES, complain)
+    found = Progress().watch(entries(directories, _STATES, complain))
     return Counter(entry.state for entry in found if entry.source == source)

@@ -12,6 +12,7 @@ import typer
 from telemetry_spool.charts import bars
 from telemetry_spool.commands import filters
 from telemetry_spool.commands.console import Json, columns, complain, prints, say
+from telemetry_spool.commands.progress import Progress
 from telemetry_spool.consent import Consent, ConsentReader, Mode
 from telemetry_spool.entries import Entry, State, entries
 from telemetry_spool.events import Event, parse
@@ -48,7 +49,7 @@ def stats(
         types=types, since=since, until=until, sources=sources, clusters=clusters, states=states
     )
     found = entries(writer_config().directories, chosen.states or tuple(State), complain)
-    counts = figures(filter(chosen.admits, found)).as_json()
+    counts = figures(filter(chosen.admits, Progress().watch(found))).as_json()
     if as_json_:
         say(json.dumps(counts, indent=2))
         return
@@ -125,7 +126,7 @@ def _look(directories: Directories, mode: Mode, days: int) -> tuple[_Upload, dic
     upload, recent = _Upload(), Figures()
     chosen = filters.selection(since=(datetime.now(tz=UTC) - timedelta(days=days)).isoformat())
     states = (State.PENDING, State.LOCAL, State.SENT, State.REJECTED)
-    for entry in entries(directories, states, complain):
+    for entry in Progress().watch(entries(directories, states, complain)):
         if entry.state is State.PENDING and _goes(entry, mode):
             upload.add(entry)
         if chosen.admits(entry):

@@ -6,6 +6,7 @@ import json
 import sys
 
 from telemetry_spool.commands.console import JsonLines, say
+from telemetry_spool.commands.progress import Progress
 from telemetry_spool.text import plain
 from telemetry_spool.verifying import Tally, verify
 from telemetry_spool.writer_settings import writer_config
@@ -20,14 +21,17 @@ def verify_(as_json_: JsonLines = False) -> None:
 
     Examples: telemetry-spool verify; telemetry-spool verify --json | jq .problem
     """
-    tally, bad = Tally(), 0
+    progress = Progress()
+    tally, bad = Tally(progress.step), 0
     for flaw in verify(writer_config().directories, tally):
         bad += 1
+        progress.clear()
         if as_json_:
             say(json.dumps({"file": flaw.file, "offset": flaw.offset, "problem": flaw.problem}))
         else:
             place = "" if flaw.offset is None else f" at byte {flaw.offset:,}"
             say(f"{flaw.file}{place}: {plain(flaw.problem)}")
+    progress.clear()
     if not as_json_:
         files = f"{tally.files:,} file{'' if tally.files == 1 else 's'}"
         lines = f"{tally.lines:,} line{'' if tally.lines == 1 else 's'}"
