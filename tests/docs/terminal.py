@@ -98,13 +98,16 @@ class Terminal:
         ).stdout
 
     def begin(self, home: Path) -> None:
-        """Start the shell, and wait for its first prompt."""
+        """Start the shell."""
         (self.directory / "conf").write_text(_CONFIGURATION, "utf-8")
         rules = self.directory / "bashrc"
         rules.write_text(f"PS1='{PROMPT} '\nunset HISTFILE\n", "utf-8")
         size = ("-x", str(COLUMNS), "-y", str(ROWS))
         shell = ("bash", "--noprofile", "--rcfile", str(rules), "-i")
         self._tmux("new-session", "-d", *size, "-c", str(home), *shell)
+
+    def wait_for_prompt(self) -> None:
+        """Wait until the shell is ready."""
         self._wait(self._at_prompt, "the first prompt")
 
     def end(self) -> None:
@@ -118,6 +121,7 @@ def terminal(directory: Path, home: Path, environ: Mapping[str, str]) -> Iterato
     shown = Terminal(directory, {**environ, "LANG": "C.UTF-8"})
     shown.begin(home)
     try:
+        shown.wait_for_prompt()
         yield shown
     finally:
         shown.end()
