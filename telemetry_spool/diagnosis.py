@@ -193,6 +193,9 @@ def _watching(directories: Directories) -> Iterator[Check]:
 def _uploader(directories: Directories, mode: Mode) -> Check:
     last = heartbeat.read(directories.heard_of)
     alive = heartbeat.is_alive(last) if last else False
+    if last is not None and heartbeat.ran_lately(last):
+        why = f": {last.reason}" if last.reason else ""
+        return Check("uploader", f"a single run ended at {last.updated_at}{why}", last.remedy)
     if last is None or alive is False:
         finding = "none runs" if last is None else f"none runs since {last.updated_at}"
         return Check("uploader", finding, _start(mode))

@@ -19,6 +19,9 @@ INTERVAL_SECONDS = 30.0
 # A process with the pid of a dead uploader started later than the uploader by more than this.
 _CLOCK_SLACK_SECONDS = 2.0
 
+# The timer of the on-demand service starts a single run every quarter of an hour, cron every hour.
+_LATELY_SECONDS = 2 * 3600.0
+
 
 class Activity(StrEnum):
     """What an uploader is doing."""
@@ -33,6 +36,8 @@ class Activity(StrEnum):
     PAUSED = "paused"
     """Consent forbids sending."""
     STOPPED = "stopped"
+    ENDED = "ended"
+    """A single run has ended: whatever starts one now and then, or a person, starts the next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ def _is_sound(found: Heartbeat) -> bool:
 
 def is_alive(heartbeat: Heartbeat) -> bool | None:
     """Tell whether the uploader of a heartbeat runs; None if it is, or was, on another host."""
-    if heartbeat.activity == Activity.STOPPED:
+    if heartbeat.activity in (Activity.STOPPED, Activity.ENDED):
         return False
     if heartbeat.host != os.uname().nodename:
         return None
@@ -98,7 +103,7 @@ def is_alive(heartbeat: Heartbeat) -> bool | None:
         process = psutil.Process(heartbeat.pid)
         # When the clock is set, the time at which a process was created seems to move.
         return bool(
-            _is_fresh(heartbeat)
+            _is_from_the_last(2 * INTERVAL_SECONDS, heartbeat)
             or process.create_time() <= heartbeat.started + _CLOCK_SLACK_SECONDS
         )
     except psutil.NoSuchProcess:
@@ -107,9 +112,15 @@ def is_alive(heartbeat: Heartbeat) -> bool | None:
         return True
 
 
-def _is_fresh(heartbeat: Heartbeat) -> bool:
+def ran_lately(heartbeat: Heartbeat) -> bool:
+    """Tell whether a single run has ended not long ago: another one is to be expected."""
+    ended = heartbeat.activity == Activity.ENDED
+    return ended and _is_from_the_last(_LATELY_SECONDS, heartbeat)
+
+
+def _is_from_the_last(seconds: float, heartbeat: Heartbeat) -> bool:
     try:
         age = datetime.now(tz=UTC) - datetime.fromisoformat(heartbeat.updated_at)
     except (ValueError, TypeError):
         return False
-    return abs(age.total_seconds()) < 2 * INTERVAL_SECONDS
+    return abs(age.total_seconds()) < seconds

@@ -13,7 +13,7 @@ from telemetry_spool.bundle.outbox import outboxes
 from telemetry_spool.consent import Consent, ConsentReader, Mode
 from telemetry_spool.dropbox import is_served
 from telemetry_spool.events import Event, parse
-from telemetry_spool.heartbeat import Heartbeat
+from telemetry_spool.heartbeat import Activity, Heartbeat
 from telemetry_spool.journal import Journal
 from telemetry_spool.ledger import receipts_journal
 from telemetry_spool.listing import list_segments, pending_lines
@@ -110,6 +110,16 @@ def _lost(line: bytes) -> int:
         return 0
 
 
+def attended(state: Overview) -> bool:
+    """Tell whether an uploader runs, or ran and will run again, or has nothing to run for."""
+    if state.alive is not False:
+        return True
+    last = state.uploader
+    if last is None or last.activity != Activity.ENDED:
+        return False
+    return not state.pending.events or heartbeat.ran_lately(last)
+
+
 def advice(state: Overview) -> str:
     """Return one line on what to do about what is wrong; empty if nothing is."""
     last = state.uploader
@@ -117,11 +127,11 @@ def advice(state: Overview) -> str:
         return f"mend this: {state.problems[0]}"
     if state.consent.mode is not Mode.ON:
         return ""
-    if last is not None and state.alive is not False and last.remedy:
+    if last is not None and attended(state) and last.remedy:
         return last.remedy
     if state.served:
-        return "" if state.alive is not False else "ask whoever runs this machine for its service"
-    if state.pending.events and state.alive is False:
+        return "" if attended(state) else "ask whoever runs this machine for its service"
+    if state.pending.events and not attended(state):
         return "start the uploader: telemetry-uploader run (or, for now, telemetry-uploader once)"
     return ""
 
@@ -199,11 +209,16 @@ def _uploader_as_text(state: Overview) -> list[tuple[str, str]]:
     if last is None:
         return [("uploader", "never ran with this spool")]
     where = f"pid {last.pid} on {last.host}"
-    if state.alive is False:
+    if last.activity == Activity.ENDED:
+        why = f": {last.reason}" if last.reason else ""
+        rows = [("uploader", f"a single run ended at {last.updated_at} ({where}){why}")]
+    elif state.alive is False:
         return [("uploader", f"not running (last heard of {last.updated_at}, {where})")]
-    doing = last.activity + (f": {last.reason}" if last.reason else "")
-    heard = "" if state.alive else f"; on another host, last heard of {last.updated_at}"
-    rows = [("uploader", f"{doing} ({where}{heard})"), ("endpoint", last.endpoint)]
+    else:
+        doing = last.activity + (f": {last.reason}" if last.reason else "")
+        heard = "" if state.alive else f"; on another host, last heard of {last.updated_at}"
+        rows = [("uploader", f"{doing} ({where}{heard})")]
+    rows.append(("endpoint", last.endpoint))
     if last.next_attempt_at:
         rows.append(("next try", last.next_attempt_at))
     if last.last_accepted_at:

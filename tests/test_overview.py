@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from telemetry_spool import heartbeat, listing
 from telemetry_spool.consent import Mode, choose
 from telemetry_spool.heartbeat import Activity, Heartbeat
 from telemetry_spool.ledger import LossLedger
-from telemetry_spool.overview import Overview, advice, as_json, as_text, overview
+from telemetry_spool.overview import Overview, advice, as_json, as_text, attended, overview
 from telemetry_spool.paths import Directories
 from tests.conftest import Place
 
@@ -177,6 +177,11 @@ def test_dead_letters_and_losses_are_counted(place: Place) -> None:
             "not running (last heard of 2026-03-10T12:00:00+00:00, pid {pid} on {host})",
             id="stopped",
         ),
+        pytest.param(
+            replace(RUNNING, activity=Activity.ENDED, reason="HTTP 401"),
+            "a single run ended at 2026-03-10T12:00:00+00:00 (pid {pid} on {host}): HTTP 401",
+            id="ended",
+        ),
     ],
 )
 def test_the_uploader_is_described(place: Place, news: Heartbeat, uploader: str) -> None:
@@ -185,6 +190,36 @@ def test_the_uploader_is_described(place: Place, news: Heartbeat, uploader: str)
 
     expected = uploader.format(pid=RUNNING.pid, host=RUNNING.host)
     assert rows(look(place))["uploader"] == expected
+
+
+@pytest.mark.parametrize(
+    ("minutes", "remedy", "expected"),
+    [
+        (15, "", ""),
+        (15, "check the setting `endpoint`", "check the setting `endpoint`"),
+        (600, "check the setting `endpoint`", "start the uploader"),
+    ],
+)
+def test_an_uploader_that_is_started_now_and_then_need_not_be_started(
+    place: Place, minutes: int, remedy: str, expected: str
+) -> None:
+    """By systemd, launchd or cron; one that nobody starts any more has to be."""
+    put(place, f"{STEM}.jsonl", b"{}\n")
+    moment = datetime.now(tz=UTC) - timedelta(minutes=minutes)
+    ended = replace(RUNNING, activity=Activity.ENDED, updated_at=moment.isoformat(), remedy=remedy)
+    beat(place, ended)
+
+    state = look(place)
+
+    assert attended(state) is (minutes < 60)
+    assert advice(state).split(":")[0] == expected
+
+
+def test_who_runs_now_and_then_and_finds_nothing_to_run_for_is_well(place: Place) -> None:
+    """However long ago the last run was."""
+    beat(place, replace(RUNNING, activity=Activity.ENDED))
+
+    assert attended(look(place))
 
 
 def test_an_uploader_that_never_ran_is_described(place: Place) -> None:

@@ -42,6 +42,13 @@ class Told:
         assert found is not None
         return found
 
+    def ended(self) -> Heartbeat:
+        """Let the last status of a single run be written, and return it."""
+        self._status.ended(self.engine)
+        found = heartbeat.read(self._path)
+        assert found is not None
+        return found
+
     def stopped(self) -> Heartbeat:
         """Let the last status be written, and return it."""
         self._status.stopped(self.engine)
@@ -98,6 +105,15 @@ def test_the_next_attempt_is_always_the_next_one(
     fail(told, Outcome(Verdict.RETRY, "HTTP 503", retry_after=500.0), at=clock)
 
     assert in_a(told.update().next_attempt_at, least=490, most=500)
+
+
+def test_the_last_word_of_a_single_run_has_its_reason(told: Told) -> None:
+    """What it could not send waits for the next one; a person may be needed before."""
+    fail(told, HELD, at=0.0)
+
+    said = told.ended()
+
+    assert (said.activity, said.reason, said.remedy) == ("ended", "HTTP 401", "check the setting")
 
 
 def test_the_last_word_has_the_last_figures(told: Told) -> None:

@@ -70,7 +70,7 @@ def test_once_sends_everything_and_says_nothing(site: Site, endpoint: Endpoint) 
 
     assert bodies(endpoint) == dict.fromkeys(events, 1)
     assert site.place.names() == ["uploader.lock"]
-    assert site.heartbeat()["activity"] == "stopped"
+    assert site.heartbeat()["activity"] == "ended"
 
 
 def test_once_without_events_opens_no_connection(site: Site, endpoint: Endpoint) -> None:
@@ -295,6 +295,18 @@ def test_status_of_nothing(place: Place) -> None:
     assert (ended.code, ended.stderr) == (1, "")
     assert "uploader   never ran with this spool" in ended.stdout
     assert not place.root.exists()
+
+
+def test_status_of_an_uploader_that_runs_now_and_then(site: Site) -> None:
+    """Exit code 0 between two runs: nobody has to start anything."""
+    assert site.uploader("once").code == 0
+    site.record(lines(range(1)))
+
+    ended = site.uploader("status")
+
+    assert (ended.code, ended.stderr) == (0, "")
+    assert "uploader   a single run ended at " in ended.stdout
+    assert "advice" not in ended.stdout
 
 
 def test_status_of_an_uploader_that_runs(site: Site) -> None:

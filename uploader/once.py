@@ -66,7 +66,7 @@ def drain(config: UploaderConfig, wait: float, progress: Callable[[Engine], None
                 engine.shut_down()
                 progress(engine)
                 tidy(config.directories, LossLedger(config.directories))
-                status.stopped(engine)
+                status.ended(engine)
         return replace(result, rejected=engine.counters.rejected)
     finally:
         lock.close()

@@ -60,10 +60,15 @@ class StatusFile:
         """Write the last heartbeat, with the last figures."""
         self._write(self._heartbeat(engine, Activity.STOPPED, "", ""))
 
+    def ended(self, engine: Engine) -> None:
+        """Write the last heartbeat of a single run: with why it has left what it left."""
+        _, reason, remedy = activity_of(engine)
+        self._write(self._heartbeat(engine, Activity.ENDED, reason, remedy))
+
     def _heartbeat(self, engine: Engine, activity: Activity, reason: str, remedy: str) -> Heartbeat:
         now = datetime.now(tz=UTC)
         wait = engine.gate.closed_until - time.monotonic()
-        waits = wait > 0 and activity is not Activity.STOPPED
+        waits = wait > 0 and activity not in (Activity.STOPPED, Activity.ENDED)
         accepted_at = engine.counters.last_accepted_at
         return Heartbeat(
             pid=os.getpid(),

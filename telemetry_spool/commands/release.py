@@ -64,4 +64,6 @@ def _sender(directories: Directories) -> str:
     last = heartbeat.read(directories.heard_of)
     if last is not None and heartbeat.is_alive(last) is not False:
         return f"The uploader (pid {last.pid} on {plain(last.host)})"
+    if last is not None and heartbeat.ran_lately(last):
+        return "The next run of the uploader"
     return "No uploader runs; telemetry-uploader once"

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from telemetry_spool.consent import ConsentReader
-from telemetry_spool.overview import as_json, as_text, overview
+from telemetry_spool.overview import as_json, as_text, attended, overview
 from uploader import config
 from uploader.addresses import without_login
 from uploader.commands.console import Flags, Json
@@ -20,14 +20,15 @@ from uploader.options import shown, with_settings
 def status(flags: Flags, as_json_: Json = False) -> None:
     """Show what is waiting and what the uploader is doing.
 
-    Exit codes: 0 the uploader runs (or is on another host), 1 it does not.
+    Exit codes: 0 the uploader runs (or is on another host, or is started now and then and was so
+    within two hours, or has nothing to send), 1 it does not.
 
     Example: telemetry-uploader status --json | jq .pending.events
     """
     loaded = config.load(flags)
     state = overview(loaded.directories, loaded.mode_file)
     typer.echo(json.dumps(as_json(state), indent=2) if as_json_ else as_text(state), nl=as_json_)
-    if state.alive is False:
+    if not attended(state):
         raise typer.Exit(1)
 
 
