@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,10 +11,13 @@ import pytest
 from telemetry_spool.listing import list_segments
 from telemetry_spool.paths import Kind
 from tests.test_backlog import put
-from uploader.backlog import SENDABLE
+from uploader.backlog import SENDABLE, Item
 from uploader.gates import Owner
-from uploader.reading import PRIVATE
+from uploader.reading import PRIVATE, Terms
+from uploader.suspects import Suspects
 from uploader.turns import Turns
+
+takes_root = pytest.mark.skipif(os.geteuid() != 0, reason="giving files to users takes root")
 
 NOTHING: frozenset[Kind] = frozenset()
 
@@ -80,6 +84,17 @@ def test_what_one_owner_allows_is_not_what_another_does(turns: Turns, tmp_path: 
     assert taken(turns) == []
 
 
+def test_an_owner_who_allows_nothing_that_waits_is_not_busy(turns: Turns, tmp_path: Path) -> None:
+    """Else a single run would wait for ever for a user of mode `local`."""
+    path = put(tmp_path, 1, b"a")
+    refresh(turns, tmp_path, {path.name: 1})
+
+    assert taken(turns, lambda _: frozenset({Kind.RELEASED})) == []
+    assert (list(turns.busy()), turns.exhausted, turns.kept) == ([], True, True)
+
+    assert taken(turns) == [b"a"]
+
+
 def test_owners_without_segments_are_forgotten(turns: Turns, tmp_path: Path) -> None:
     """Else each user who ever had one would cost something for ever."""
     path = put(tmp_path, 1, b"a")
@@ -90,3 +105,59 @@ def test_owners_without_segments_are_forgotten(turns: Turns, tmp_path: Path) -> 
 
     assert (turns.segments, turns.empty, turns.kept) == (0, True, False)
     assert taken(turns) == []
+
+
+def refresh_shared(turns: Turns, directory: Path, owners: Iterable[int]) -> None:
+    """Let the backlogs look at a drop box with a segment of each of these users in it."""
+    for owner in owners:
+        os.chown(put(directory, owner, b"%d" % owner), owner, -1)
+    turns.refresh(
+        list_segments(str(directory)),
+        lambda found: found.owner,
+        lambda owner: Terms(owner, str(directory)),
+    )
+
+
+@takes_root
+def test_those_who_wait_use_up_no_descriptors(
+    turns: Turns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the endpoint is down each user's probe would leave a file open, of which few may be."""
+    monkeypatch.setattr("uploader.turns.MOST_OPEN", 2)
+    owners = range(1, 9)
+    refresh_shared(turns, tmp_path, owners)
+    before = len(os.listdir("/proc/self/fd"))
+
+    for _ in range(3):
+        for item in iter_once(turns, len(owners)):
+            turns.again(item)
+            turns.rest_if_crowded(item.reading.turn)
+
+    assert len(os.listdir("/proc/self/fd")) <= before + 2
+    assert sorted(taken(turns)) == [b"%d" % number for number in range(1, 9)]
+
+
+@takes_root
+def test_an_event_stays_suspect_when_its_segment_is_opened_again(
+    turns: Turns, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It failed twice, and others were answered meanwhile."""
+    monkeypatch.setattr("uploader.turns.MOST_OPEN", 0)
+    refresh_shared(turns, tmp_path, range(1, 3))
+    suspects = Suspects(lambda: 0.5)
+    bad, good = iter_once(turns, 2)
+    assert not suspects.failed(bad, 1.0)
+    turns.again(bad)
+    turns.rest_if_crowded(bad.reading.turn)
+    suspects.answered(good)
+
+    (again,) = iter_once(turns, 1)
+
+    assert again.reading is not bad.reading
+    assert suspects.failed(again, 2.0)
+
+
+def iter_once(turns: Turns, count: int) -> list[Item]:
+    """Take so many lines."""
+    items = [turns.take(everybody) for _ in range(count)]
+    return [item for item in items if item is not None]

@@ -15,7 +15,7 @@ from uploader.reading import PRIVATE, Busy, Reading, Terms
 
 # Each open segment costs a descriptor, of which a process has some 1,000: segments stay open while
 # they have an event that the endpoint never answers well.
-_MOST_OPEN = 256
+MOST_OPEN = 256
 _MOST_OPEN_OF_ONE = 16
 
 # Events that were taken and are not dealt with, in bytes of memory: these, too.
@@ -62,9 +62,9 @@ class Backlog:
         """Keep at most `limit` bytes of each line; `terms` are those of every segment."""
         self._limit = limit
         self._terms = terms
-        self._most_open = _MOST_OPEN if terms is PRIVATE else _MOST_OPEN_OF_ONE
+        self._most_open = MOST_OPEN if terms is PRIVATE else _MOST_OPEN_OF_ONE
         self._complaints = 0
-        self._waiting: dict[Kind, deque[str]] = {}
+        self._waiting: dict[Kind | None, deque[str]] = {}
         self._allowed = SENDABLE
         self._open: dict[str, Reading] = {}
         self._unfinished: dict[str, Reading] = {}
@@ -104,6 +104,11 @@ class Backlog:
                 self._save(reading)
                 self._close(reading)
         self._unreadable &= self._open.keys()
+
+    @property
+    def open(self) -> int:
+        """How many segments are open."""
+        return len(self._open)
 
     @property
     def segments(self) -> int:
@@ -162,6 +167,13 @@ class Backlog:
         """Put a line back, to be taken again behind another one."""
         item.reading.again(item.line)
         self._returned_first = False
+
+    def rest(self) -> None:
+        """Close segments of which nothing is under way: they wait to be opened again."""
+        for reading in [reading for reading in self._open.values() if reading.resting]:
+            self._save(reading)
+            self._close(reading)
+            self._waiting[reading.kind].appendleft(reading.path)
 
     def _take_new(self) -> Item | None:
         if self._holds_enough:

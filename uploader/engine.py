@@ -291,6 +291,7 @@ class Engine:
         if self.gate.of(owner).delaying:
             self._announcer.trouble(outcome, now)
         self.backlog.again(item)
+        self.backlog.rest_if_crowded(owner)
 
     def _note_answer(self, item: Item, now: float) -> None:
         self._suspects.answered(item)

@@ -122,6 +122,11 @@ class Reading:
         """Whether there are lines that came back."""
         return bool(self._again)
 
+    @property
+    def resting(self) -> bool:
+        """Whether lines were taken that are not dealt with, and all of those came back."""
+        return self.under_way and len(self._again) == len(self._under_way)
+
     def take_again(self) -> Line:
         """Return the line that came back the longest time ago."""
         return self._again.popleft()

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from uploader import backoff
 from uploader.backlog import Item
 
+_Place = tuple[str, int]
+"""Segment and offset: a segment may be closed and opened again while its event waits."""
+
 
 @dataclass(slots=True)
 class _Record:
@@ -35,20 +38,20 @@ class Suspects:
         """Spread the waits with `random`, which returns a number in [0, 1)."""
         self._random = random
         self._answers = 0
-        self._records: dict[Item, _Record] = {}
+        self._records: dict[_Place, _Record] = {}
         self._waiting: list[_Waiting] = []
 
     def answered(self, item: Item) -> None:
         """Note that the endpoint accepted or rejected an event: it works."""
         self._answers += 1
-        self._records.pop(item, None)
+        self._records.pop(_place(item), None)
 
     def failed(self, item: Item, now: float) -> bool:
         """Note that an event failed; True if others were answered since it failed first.
 
         It waits here then, for longer each time, until `due()` returns it.
         """
-        record = self._records.setdefault(item, _Record(0, self._answers))
+        record = self._records.setdefault(_place(item), _Record(0, self._answers))
         record.failures += 1
         if record.answers == self._answers:
             return False
@@ -72,3 +75,7 @@ class Suspects:
         while self._waiting and self._waiting[0].until <= now:
             over.append(heapq.heappop(self._waiting).item)
         return over
+
+
+def _place(item: Item) -> _Place:
+    return item.reading.path, item.line.start

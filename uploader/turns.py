@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from telemetry_spool.listing import SegmentFile
 from telemetry_spool.paths import Kind
-from uploader.backlog import SENDABLE, Backlog, Item
+from uploader.backlog import MOST_OPEN, SENDABLE, Backlog, Item
 from uploader.gates import Owner
 from uploader.reading import Reading, Terms
 
@@ -66,7 +66,6 @@ class Turns:
             if kinds:
                 self._backlogs[owner].allow(kinds)
                 item = self._backlogs[owner].take()
-                self._backlogs[owner].allow(self._allowed)
                 if item is not None:
                     return item
         return None
@@ -76,6 +75,16 @@ class Turns:
         backlog = self._backlogs.get(item.reading.turn)
         if backlog is not None:
             backlog.again(item)
+
+    def rest_if_crowded(self, owner: Owner) -> None:
+        """Close segments of an owner who has to wait, where many do: descriptors would run out."""
+        backlog = self._backlogs.get(owner)
+        if backlog is not None and self._open > MOST_OPEN:
+            backlog.rest()
+
+    @property
+    def _open(self) -> int:
+        return sum(backlog.open for backlog in self._backlogs.values())
 
     @property
     def segments(self) -> int:
