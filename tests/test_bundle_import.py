@@ -14,6 +14,8 @@ from telemetry_spool.bundle.answers import BadReceipts
 from telemetry_spool.bundle.files import CarryError
 from telemetry_spool.ledger import receipts_journal
 from telemetry_spool.letters import dead_letter, dead_letter_journal, line_of
+from telemetry_spool.paths import Kind, kind_of
+from telemetry_spool.placing import place as place_lines
 from telemetry_spool.segment import event_id
 from telemetry_spool.spool import utc_now
 from tests.conftest import Place
@@ -345,6 +347,17 @@ def test_a_lost_bundle_is_taken_back(place: Place, file: Path) -> None:
     assert (done.events, done.written) == (2, True)
     assert carried.to_send(place) == events(1, 2)
     assert list_outstanding(place) == []
+
+
+def test_what_the_user_released_is_released_when_it_is_taken_back(place: Place, file: Path) -> None:
+    """It is sent in mode `local` then, too, as the user wanted."""
+    place_lines(str(place.spool), [event(1)], released=True)
+    bundle = str(carried.export(place, file).bundle)
+
+    take_back(place, bundle)
+
+    (name,) = place.names()
+    assert kind_of(name) is Kind.RELEASED
 
 
 def test_what_is_settled_is_not_taken_back(place: Place, file: Path, receipts: Path) -> None:

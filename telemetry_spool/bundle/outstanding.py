@@ -128,7 +128,11 @@ def _return(
 
 def _put_back(places: Places, returning: UnderWay, now: Callable[[], datetime]) -> None:
     """Give a returned segment a name of its own: progress under its old one is not about it."""
-    name = paths.sealed_name(now(), os.urandom(8), local=is_local(returning.segment))
+    token = os.urandom(8)
+    if paths.kind_of(returning.segment) is paths.Kind.RELEASED:
+        name = paths.released_name(now(), token)  # the user's word still holds
+    else:
+        name = paths.sealed_name(now(), token, local=is_local(returning.segment))
     (places.spool / returning.name).rename(places.spool / name)
     sync_directory(places.spool)
 
