@@ -19,10 +19,10 @@ def test_events_of_every_user_are_sent_without_configuration(machine: Machine) -
         for user in (ALICE, BOB):
             machine.python(user, emit)
         machine.endpoint.wait_for(2, accepted=True)
+        poll(lambda: machine.names() == [], "an empty box")
 
     details = [request.json()["event_details"] for request in machine.endpoint.accepted]
     assert sorted(detail["user"] for detail in details) == [ALICE, BOB]
-    assert machine.names() == []
     assert len(machine.records("receipts", ALICE)) == len(machine.records("receipts", BOB)) == 1
 
 
@@ -125,6 +125,18 @@ def test_a_forged_mode_file_counts_for_nothing(machine: Machine, forge: str) -> 
 
     assert line(ALICE, 2) not in machine.arrived()
     assert (machine.box / name).stat().st_uid == ALICE
+
+
+@pytest.mark.parametrize("mode", ["off", "local"])
+def test_a_single_run_does_not_wait_for_a_user_who_said_no(machine: Machine, mode: str) -> None:
+    """It sends everything else, and says that something is left."""
+    machine.record(ALICE, line(ALICE, 1))
+    machine.telemetry_spool(ALICE, mode)
+    machine.record(BOB, line(BOB, 1))
+
+    assert machine.serve_once().code == os.EX_TEMPFAIL
+
+    assert set(machine.arrived()) == {line(BOB, 1)}
 
 
 def test_a_mode_file_that_another_user_links_still_counts(machine: Machine) -> None:
