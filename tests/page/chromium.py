@@ -169,9 +169,20 @@ class Tab:
         return said + [str(event["params"]) for event in self._events("Runtime.exceptionThrown")]
 
     def requests(self) -> list[str]:
-        """Return the addresses that were asked for since the last `open`."""
-        sent = self._events("Network.requestWillBeSent")
-        return [event["params"]["request"]["url"] for event in sent]
+        """Return the addresses that were asked for since the last `open`.
+
+        Without those that the page's policy refused: they are announced, and nothing is sent.
+        """
+        refused = {
+            event["params"]["requestId"]
+            for event in self._events("Network.loadingFailed")
+            if event["params"].get("blockedReason") == "csp"
+        }
+        return [
+            event["params"]["request"]["url"]
+            for event in self._events("Network.requestWillBeSent")
+            if event["params"]["requestId"] not in refused
+        ]
 
     def screenshot(self, file: Path, *, whole: bool = False) -> None:
         """Write what is seen, or the whole page, to a PNG file."""
