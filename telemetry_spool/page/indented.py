@@ -1,14 +1,15 @@
-"""JSON with line breaks and indentation, and not a piece of it changed.
+"""JSON with line breaks and indentation, and not a token of it changed.
 
 Reading and writing it anew would lose what the exact content is about: `1.0` or `1.00`, a key that
-comes twice, how a character is escaped. So this moves tokens apart, and understands none of them.
+comes twice, how a character is escaped. So this moves tokens apart, and changes none of them.
 """
 
 from __future__ import annotations
 
+import json
 import re
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+|\s+', re.DOTALL)
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s"{}\[\],:]+', re.DOTALL)
 _OPENING, _CLOSING = ("{", "["), ("}", "]")
 _INDENT = "  "
 
@@ -19,26 +20,29 @@ _MAX_TOKENS = 20_000
 
 def indented(text: str) -> str:
     """Return JSON in lines; what is no JSON, or is nested without end, is returned as it is."""
-    found = _TOKEN.findall(text)
-    if len(found) > _MAX_TOKENS or "".join(found) != text:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
         return text
-    tokens = [piece for piece in found if not piece.isspace()]
+    tokens = _TOKEN.findall(text)
+    if len(tokens) > _MAX_TOKENS:
+        return text
     pieces: list[str] = []
     depth = 0
-    for piece, following in zip(tokens, [*tokens[1:], ""], strict=False):
+    for piece, following in zip(tokens, [*tokens[1:], ""], strict=True):
         if piece in _CLOSING:
             depth -= 1
-            if pieces and pieces[-1] not in _OPENING:
+            if pieces[-1] not in _OPENING:
                 pieces.append(_line_break(depth))
         depth += piece in _OPENING
-        if not 0 <= depth <= _MAX_DEPTH:
+        if depth > _MAX_DEPTH:
             return text
         pieces.append(piece)
         if piece == "," or (piece in _OPENING and following not in _CLOSING):
             pieces.append(_line_break(depth))
         elif piece == ":":
             pieces.append(" ")
-    return "".join(pieces) if depth == 0 else text
+    return "".join(pieces)
 
 
 def _line_break(depth: int) -> str:
