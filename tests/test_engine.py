@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -155,3 +156,26 @@ def test_a_spool_that_cannot_be_listed_is_not_drained(place: Place, tmp_path: Pa
     engine.work()
 
     assert engine.kept
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="giving files to users takes root")
+@pytest.mark.parametrize("mode", ["local", "off"])
+def test_nobody_waits_for_a_user_who_refuses(tmp_path: Path, mode: str) -> None:
+    """What is pending stays in the drop box; `once` ends, and `status` does not say sending."""
+    box, user = tmp_path / "box", 60002
+    box.mkdir()
+    box.chmod(0o3733)
+    for name, content in (
+        (f"{user}.mode", mode),
+        ("20260310T120000Z-0000000000000001.jsonl", '{"event_type": "E"}\n'),
+    ):
+        (box / name).write_text(content)
+        os.chown(box / name, user, -1)
+    settings = {"dir": str(tmp_path), "spool_dir": str(box), "endpoint": "http://127.0.0.1:9/"}
+    transport = Scripted(lambda _: 200)
+    engine = Engine(config.load(settings), lambda: transport, lambda: 0.0)
+
+    turn_until(engine, lambda: engine.idle)
+
+    assert transport.sent == []
+    assert engine.backlog.segments == 1
