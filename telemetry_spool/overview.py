@@ -217,8 +217,7 @@ def _uploader_as_text(state: Overview) -> list[tuple[str, str]]:
     else:
         doing = last.activity + (f": {last.reason}" if last.reason else "")
         heard = "" if state.alive else f"; on another host, last heard of {last.updated_at}"
-        rows = [("uploader", f"{doing} ({where}{heard})")]
-    rows.append(("endpoint", last.endpoint))
+        rows = [("uploader", f"{doing} ({where}{heard})"), ("endpoint", last.endpoint)]
     if last.next_attempt_at:
         rows.append(("next try", last.next_attempt_at))
     if last.last_accepted_at:

@@ -62,7 +62,9 @@ class StatusFile:
 
     def ended(self, engine: Engine) -> None:
         """Write the last heartbeat of a single run: with why it has left what it left."""
-        _, reason, remedy = activity_of(engine)
+        activity, reason, remedy = activity_of(engine)
+        if activity is Activity.PAUSED:
+            reason = ""  # consent may be another one by the time that this is read
         self._write(self._heartbeat(engine, Activity.ENDED, reason, remedy))
 
     def _heartbeat(self, engine: Engine, activity: Activity, reason: str, remedy: str) -> Heartbeat:
