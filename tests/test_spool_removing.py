@@ -6,6 +6,7 @@ import json
 import os
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,6 +117,16 @@ def test_purge_says_what_goes(site: Site) -> None:
         "sent      1 event, 0 bytes: SENT 1",
         "lost      3 events, 0 bytes",
     ]
+
+
+def test_purge_tells_of_exported_events(site: Site, tmp_path: Path) -> None:
+    """They have left the spool, and are still on this machine."""
+    number = len(site.place.lines()) - 1  # one is of mode local
+    assert site.telemetry_spool("export", str(tmp_path / "out.tar.gz")).code == 0
+
+    shown = site.telemetry_spool("purge", "--all", "--yes").stdout
+
+    assert f"Not among them: {number} events in bundles; telemetry-spool export --list\n" in shown
 
 
 def test_purge_of_nothing_in_particular_is_refused(site: Site) -> None:

@@ -11,6 +11,8 @@ from typing import Annotated
 import typer
 
 from telemetry_spool import deletion
+from telemetry_spool.bundle.names import Places
+from telemetry_spool.bundle.outbox import outboxes
 from telemetry_spool.commands import filters
 from telemetry_spool.commands.console import SHORT_ID, Json, Yes, complain, confirm, fail, say
 from telemetry_spool.commands.finding import complete, find
@@ -81,7 +83,8 @@ def purge(
     """Delete all events of a kind, in the spool and among the dead letters.
 
     Says what goes, then asks; where there is no terminal, say --yes. Receipts and losses stay,
-    unless --state or --all names them. Safe while Flower records and the uploader sends.
+    unless --state or --all names them; bundles that were exported stay. Safe while Flower records
+    and the uploader sends.
 
     Examples: telemetry-spool purge --older-than 30d --dry-run;
     telemetry-spool purge --state local; telemetry-spool purge --all --yes
@@ -107,6 +110,7 @@ def purge(
     if not as_json_:
         for row in tally.as_text():
             say(row)
+        _say_what_stays(directories)
     if tally.events and not dry_run:
         confirm(f"Delete {counted(tally.events.total())}?", yes=yes)
         removed = delete(
@@ -116,6 +120,12 @@ def purge(
         say(json.dumps({"found": tally.as_json(), "removed": removed}, indent=2))
     elif not tally.events:
         say("There is nothing of that kind.")
+
+
+def _say_what_stays(directories: Directories) -> None:
+    exported = sum(outbox.events() for outbox in outboxes(Places(directories)))
+    if exported:
+        say(f"Not among them: {counted(exported)} in bundles; telemetry-spool export --list")
 
 
 def _end(older_than: str | None, until: str | None) -> str | None:
