@@ -26,6 +26,8 @@ _WATCH_SECONDS = 2.0
 _REFRESH_SECONDS = 3
 # An uploader that is killed changes no file: its heartbeat only becomes old.
 _ANYWAY_SECONDS = 30.0
+# Reading a million events takes seconds: this many times as long nothing is done after that.
+_REST = 4
 
 
 def view(
@@ -89,13 +91,14 @@ def _watch(config: WriterConfig, target: Path, seen: frozenset[object], *, quiet
     if not quiet:
         say("It is kept up to date until Ctrl-C.")
     sys.stdout.flush()
-    pause, written = threading.Event(), time.monotonic()
+    pause, written, took = threading.Event(), time.monotonic(), 0.0
     try:
         while True:
-            pause.wait(_WATCH_SECONDS)
+            pause.wait(max(_WATCH_SECONDS, _REST * took))
             found = look(config)
             if found != seen or time.monotonic() - written > _ANYWAY_SECONDS:
                 seen, written = found, time.monotonic()
                 file.write(target, _page(config, _REFRESH_SECONDS))
+                took = time.monotonic() - written
     except KeyboardInterrupt:
         file.write(target, _page(config))
