@@ -6,7 +6,7 @@ from datetime import datetime
 
 from telemetry_spool.consent import Mode
 from telemetry_spool.entries import State
-from telemetry_spool.heartbeat import Activity
+from telemetry_spool.heartbeat import Activity, ran_lately
 from telemetry_spool.page.model import Page
 from telemetry_spool.page.timeline import ago
 from telemetry_spool.selection import moment_of
@@ -69,9 +69,12 @@ def why_it_waits(page: Page) -> str:
     if last is None:
         return "No uploader has run with this spool yet."
     heard = since(last.updated_at, page.now)
+    reason = last.reason or "it did not say why"
+    if alive is False and ran_lately(last):
+        why = f" and kept something: {last.reason}" if last.reason else ""
+        return f"A single run of the uploader ended {heard}{why}. The next one sends what is here."
     if alive is False:
         return f"The uploader is not running. It was last heard of {heard}."
-    reason = last.reason or "it did not say why"
     sentences: dict[str, str] = {
         Activity.SENDING: "The uploader is sending now.",
         Activity.IDLE: "The uploader runs, and sends what comes as soon as it sees it.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 from datetime import UTC, datetime, timedelta
@@ -95,6 +96,18 @@ def test_without_an_uploader_it_says_how_to_start_one(site: Site) -> None:
     said = text_of(site)
     assert "No uploader has run with this spool yet." in said
     assert "Start the uploader: telemetry-uploader run" in said
+
+
+def test_between_two_single_runs_it_says_that_the_next_one_sends(site: Site) -> None:
+    """A service on demand is not running, and nothing is wrong with that."""
+    site.record([event("A", {})])
+    site.set(endpoint="http://127.0.0.1:9/")
+    assert site.uploader("once", "--wait", "0").code == os.EX_TEMPFAIL
+
+    said = text_of(site)
+
+    assert "A single run of the uploader ended" in said
+    assert "The next one sends what is here." in said
 
 
 def test_receipts_losses_and_dead_letters_are_told_of(site: Site) -> None:
