@@ -162,7 +162,8 @@ def _lock(descriptor: int, wait: float, *, lockless: bool) -> bool:
     try:
         flock(descriptor, _TRY_LOCK)
     except BlockingIOError:
-        _wait_for_lock(descriptor, wait)
+        if not lock_within(descriptor, wait):
+            raise Unsuitable(f"locked by another process for {wait * 1e3:.0f} ms") from None
     except OSError as error:
         if lockless and error.errno in _NO_LOCKS:
             return False
@@ -170,14 +171,16 @@ def _lock(descriptor: int, wait: float, *, lockless: bool) -> bool:
     return True
 
 
-def _wait_for_lock(descriptor: int, wait: float) -> None:
-    deadline = time.monotonic() + wait
+def lock_within(descriptor: int, seconds: float) -> bool:
+    """Lock a file exclusively, waiting at most `seconds`; False if another process keeps it."""
+    deadline = time.monotonic() + seconds
     pause = _FIRST_PAUSE_SECONDS
     while not try_lock(descriptor):
         if time.monotonic() >= deadline:
-            raise Unsuitable(f"locked by another process for {wait * 1e3:.0f} ms")
+            return False
         time.sleep(pause)  # bounded by the deadline: there is no flock with a time limit
         pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+    return True
 
 
 def try_lock(descriptor: int) -> bool:

@@ -33,6 +33,19 @@ class SegmentFile:
     links: int
 
 
+QUIET_SECONDS = 60.0
+"""Locks do not reach every network file system's other hosts: their active segments are left alone
+until nobody has appended for this long."""
+
+
+def is_lively_elsewhere(segment: SegmentFile, host: str, now: float) -> bool:
+    """Tell whether another host may be appending to an active segment.
+
+    `host` is this host's name in file names, `now` is in seconds since the epoch.
+    """
+    return paths.host_of(segment.name) != host and abs(now - segment.modified) < QUIET_SECONDS
+
+
 def segment_file(path: str, name: str) -> SegmentFile | None:
     """Return what there is under the name of a segment.
 

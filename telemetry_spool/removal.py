@@ -21,11 +21,12 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from telemetry_spool import paths
-from telemetry_spool.appending import try_lock
+from telemetry_spool.appending import lock_within
 from telemetry_spool.entries import Entry, of_line, state_of
 from telemetry_spool.listing import (
     SegmentFile,
     ack_of,
+    is_lively_elsewhere,
     list_segments,
     open_segment,
     pending_lines,
@@ -39,10 +40,6 @@ from telemetry_spool.writer_settings import LARGEST_EVENT_BYTES
 PATIENCE_SECONDS = 2.0
 """How long an uploader is waited for in all: what it was sending, it has saved by then."""
 
-# Locks do not reach every network file system's other hosts: as long as for the uploader's sealing.
-_QUIET_SECONDS = 60.0
-
-_PAUSE_SECONDS = 0.01
 _PASSES = 5
 _COPY_BYTES = 256 * 2**10
 
@@ -98,14 +95,14 @@ def _remove_from(segment: SegmentFile, chosen: Chosen, deadline: float) -> int:
         if segment.kind.active and not os.path.lexists(segment.path):
             raise _Moved
         return 0
-    if segment.kind.active and _lively_elsewhere(segment):
+    if segment.kind.active and is_lively_elsewhere(segment, paths.host_name(), time.time()):
         raise _InUse(f"on {paths.host_of(segment.name)}, within the last minute; try again later")
     try:
         descriptor = open_segment(segment.path, write=True)
     except FileNotFoundError:
         raise _Moved from None
     try:
-        locked = _lock_until(descriptor, deadline)
+        locked = lock_within(descriptor, max(0.0, deadline - time.monotonic()))
         if not _names(segment.path, descriptor):
             raise _Moved
         path = segment.path
@@ -116,20 +113,6 @@ def _remove_from(segment: SegmentFile, chosen: Chosen, deadline: float) -> int:
         return _replace(path, descriptor, is_chosen, locked=locked)
     finally:
         os.close(descriptor)
-
-
-def _lively_elsewhere(segment: SegmentFile) -> bool:
-    if paths.host_of(segment.name) == paths.host_name():
-        return False
-    return abs(time.time() - segment.modified) < _QUIET_SECONDS
-
-
-def _lock_until(descriptor: int, deadline: float) -> bool:
-    while not try_lock(descriptor):
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_PAUSE_SECONDS)  # bounded by the deadline: there is no flock with a time limit
-    return True
 
 
 def _names(path: str, descriptor: int) -> bool:

@@ -7,18 +7,16 @@ finds an empty file without a link and opens the path again (see `telemetry_spoo
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from telemetry_spool.appending import delete_locked, try_lock
+from telemetry_spool.appending import delete_locked, lock_within
 from telemetry_spool.journal import Journal
 from telemetry_spool.listing import open_segment
 
 _PATIENCE_SECONDS = 2.0
-_PAUSE_SECONDS = 0.01
 
 Change = Callable[[bytes], bytes | None]
 """Takes a line with its newline; returns it, another one for it, or None to delete it."""
@@ -52,20 +50,13 @@ def _rewrite_file(path: Path, change: Change) -> int:
     try:
         if all(change(line) is line for line in _lines(descriptor)):
             return 0
-        _lock(descriptor)
+        if not lock_within(descriptor, _PATIENCE_SECONDS):
+            raise BlockingIOError
         if not os.path.samestat(os.lstat(path), os.fstat(descriptor)):
             raise BlockingIOError  # somebody else has just replaced it
         return _replace(path, descriptor, change)
     finally:
         os.close(descriptor)
-
-
-def _lock(descriptor: int) -> None:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not try_lock(descriptor):
-        if time.monotonic() >= deadline:
-            raise BlockingIOError
-        time.sleep(_PAUSE_SECONDS)  # bounded by the deadline: there is no flock with a time limit
 
 
 def _replace(path: Path, descriptor: int, change: Change) -> int:

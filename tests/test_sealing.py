@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from telemetry_spool.listing import list_segments
+from telemetry_spool.listing import QUIET_SECONDS, list_segments
 from telemetry_spool.paths import Kind
 from tests.test_append import locked_by_another_process
-from uploader.sealing import QUIET_SECONDS, seal_active
+from uploader.sealing import seal_active
 
 HERE = "this-host"
 OURS = f"{HERE}.1000.active.jsonl"

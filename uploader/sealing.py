@@ -9,11 +9,7 @@ from datetime import UTC, datetime
 
 from telemetry_spool import paths
 from telemetry_spool.appending import try_lock
-from telemetry_spool.listing import SegmentFile, open_segment
-
-# Locks do not reach every network file system's other hosts: their segments are left alone until
-# nobody has appended for this long.
-QUIET_SECONDS = 60.0
+from telemetry_spool.listing import SegmentFile, is_lively_elsewhere, open_segment
 
 Complain = Callable[[str, OSError], None]
 """Is told the path of a segment that cannot be sealed, and why."""
@@ -29,7 +25,7 @@ def seal_active(segments: list[SegmentFile], *, host: str, now: float, complain:
     for segment in segments:
         if segment.kind is not paths.Kind.ACTIVE or segment.size == 0:
             continue
-        if paths.host_of(segment.name) != host and abs(now - segment.modified) < QUIET_SECONDS:
+        if is_lively_elsewhere(segment, host, now):
             continue
         try:
             sealed += _seal(segment.path)

@@ -17,10 +17,10 @@ from pathlib import Path
 
 from telemetry_spool import paths
 from telemetry_spool.acks import Ack, read_ack, render
-from telemetry_spool.appending import delete_locked
+from telemetry_spool.appending import delete_locked, lock_within
 from telemetry_spool.bundle.files import (
+    LOCK_SECONDS,
     CarryError,
-    lock_within,
     on_the_way,
     replacing,
     sync_directory,
@@ -45,7 +45,7 @@ def claim(segment: SegmentFile, outbox: Outbox, now: datetime) -> bool:
     except OSError:
         return False
     try:
-        if not lock_within(descriptor):
+        if not lock_within(descriptor, LOCK_SECONDS):
             return False
         if not _is_there(segment.path, descriptor):
             return True
@@ -77,7 +77,7 @@ def finish(places: Places, outbox: Outbox) -> None:
         path = str(places.spool / claimed.name)
         descriptor = open_segment(path, write=True)
         try:
-            if not lock_within(descriptor):
+            if not lock_within(descriptor, LOCK_SECONDS):
                 raise CarryError(
                     f"{path} is held by another process: run this again when it has ended",
                     os.EX_TEMPFAIL,

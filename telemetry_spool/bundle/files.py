@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,8 +13,6 @@ from telemetry_spool.bundle.names import Places, Step, UnderWay, under_way
 
 # A writer holds a segment's lock for some 10 µs; an uploader holds it until it has sent all of it.
 LOCK_SECONDS = 0.5
-
-_PAUSE_SECONDS = 1e-3
 
 
 class CarryError(Exception):
@@ -42,16 +39,6 @@ def alone(places: Places) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def lock_within(descriptor: int, seconds: float = LOCK_SECONDS) -> bool:
-    """Lock a file exclusively, waiting at most `seconds`; False if another process keeps it."""
-    deadline = time.monotonic() + seconds
-    while not try_lock(descriptor):
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_PAUSE_SECONDS)  # bounded by the deadline: there is no flock with a time limit
-    return True
 
 
 def on_the_way(spool: Path, step: Step) -> list[UnderWay]:

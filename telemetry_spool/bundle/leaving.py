@@ -25,11 +25,7 @@ from telemetry_spool.bundle.names import Places
 from telemetry_spool.bundle.outbox import Note, Outbox, outboxes, the_outbox
 from telemetry_spool.bundle.outstanding import recover
 from telemetry_spool.bundle.target import check_place, is_in, parts_of, temporary_of, write_file
-from telemetry_spool.listing import SegmentFile, list_segments, pending_lines
-
-# Locks do not reach every network file system's other hosts: their active segments are left alone
-# until nobody has appended for this long. The uploader waits as long.
-_QUIET_SECONDS = 60.0
+from telemetry_spool.listing import SegmentFile, is_lively_elsewhere, list_segments, pending_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +157,8 @@ def _wanted(places: Places, *, include_local: bool) -> tuple[list[SegmentFile], 
 
 
 def _is_ours_to_seal(segment: SegmentFile) -> bool:
-    if not segment.kind.active or paths.host_of(segment.name) == paths.host_name():
-        return True
-    return abs(time.time() - segment.modified) >= _QUIET_SECONDS
+    active = segment.kind.active
+    return not (active and is_lively_elsewhere(segment, paths.host_name(), time.time()))
 
 
 def _check_local(outbox: Outbox, *, include_local: bool) -> None:

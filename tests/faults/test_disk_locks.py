@@ -17,7 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from telemetry_spool.appending import Unsuitable
 from tests.conftest import DEADLINE_SECONDS, Place
 from tests.faults.data_drain import drain, event, seal, segment_name
 from tests.faults.table import Fault, survives, survives_each
@@ -160,11 +159,11 @@ def test_a_held_journal_is_waited_for_once(
     held[0].parent.mkdir()
     waits: list[float] = []
 
-    def wait_for_lock(_: int, wait: float) -> None:
-        waits.append(wait)
-        raise Unsuitable("held")
+    def lock_within(_: int, seconds: float) -> bool:
+        waits.append(seconds)
+        return False
 
-    monkeypatch.setattr("telemetry_spool.appending._wait_for_lock", wait_for_lock)
+    monkeypatch.setattr("telemetry_spool.appending.lock_within", lock_within)
 
     with Endpoint() as endpoint, held_by_a_stopped_process(*held):
         drained = drain(place, endpoint)

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from telemetry_spool.listing import QUIET_SECONDS
 from tests.conftest import Place
 from tests.e2e.conftest import Site, bodies, lines
 from tests.service.hosts import NAMED, run_on, running_with, why_not
 from tests.support.endpoint import Endpoint
 from tests.support.processes import UPLOADER, Running, poll
-from uploader.sealing import QUIET_SECONDS
 
 APPEND = """
 import sys
