@@ -147,10 +147,17 @@ class Machine:
             "FLWR_HOME": f"{home}/.flwr",
         }
 
-    def python(self, user: int, code: str, *arguments: str, stdin: bytes = b"") -> str:
+    def python(
+        self,
+        user: int,
+        code: str,
+        *arguments: str,
+        stdin: bytes = b"",
+        interpreter: str | Path = sys.executable,
+    ) -> str:
         """Run code as a user, in the drop box, to its end; fail if it fails."""
         done = subprocess.run(
-            [*self._interpreter(user, code), *arguments],
+            [*self._interpreter(user, code, interpreter), *arguments],
             env=environment(self.environ(user)),
             input=stdin,
             capture_output=True,
@@ -176,9 +183,11 @@ class Machine:
             finally:
                 process.kill()
 
-    def _interpreter(self, user: int, code: str) -> list[str]:
+    def _interpreter(
+        self, user: int, code: str, interpreter: str | Path = sys.executable
+    ) -> list[str]:
         begin = f"import os; os.chdir({str(BOX)!r})"
-        return [*self.prefix(user), sys.executable, "-c", f"{begin}\n{code}"]
+        return [*self.prefix(user), str(interpreter), "-c", f"{begin}\n{code}"]
 
     def record(self, user: int, *lines: bytes, local: bool = False) -> None:
         """Record events as this user, who has configured nothing."""

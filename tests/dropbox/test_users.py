@@ -9,6 +9,8 @@ import stat
 import pytest
 
 from tests.dropbox.machine import ALICE, BOB, BOX, MALLORY, ROOT, SERVICE, Machine, active, line
+from tests.flower.versions import FLWR_1_41
+from tests.support.environments import environment as provide
 from tests.support.processes import poll
 
 
@@ -24,6 +26,22 @@ def test_events_of_every_user_are_sent_without_configuration(machine: Machine) -
     details = [request.json()["event_details"] for request in machine.endpoint.accepted]
     assert sorted(detail["user"] for detail in details) == [ALICE, BOB]
     assert len(machine.records("receipts", ALICE)) == len(machine.records("receipts", BOB)) == 1
+
+
+def test_real_flower_of_every_user_is_sent_without_configuration(machine: Machine) -> None:
+    """The package beside Flower is all it takes."""
+    flower = provide(FLWR_1_41.environment).python
+    emit = (
+        "from flwr.supercore.telemetry import EventType, event\n"
+        "import sys; event(EventType.PING, {'user': int(sys.argv[1])})"
+    )
+    with machine.service():
+        for user in (ALICE, BOB):
+            machine.python(user, emit, str(user), interpreter=flower)
+        machine.endpoint.wait_for(2, accepted=True)
+
+    details = [request.json()["event_details"] for request in machine.endpoint.accepted]
+    assert sorted(detail["user"] for detail in details) == [ALICE, BOB]
 
 
 def test_users_that_share_a_segment_with_nobody(machine: Machine) -> None:
