@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,19 @@ DEADLINE_SECONDS = 60.0
 
 # What makes help differ from machine to machine.
 _TERMINAL = ("COLUMNS", "NO_COLOR", "FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS")
+
+
+def pytest_configure() -> None:
+    """Hear signals as a terminal's processes do, so that those do that tests start.
+
+    Under nohup, and in the background of a script, they are ignored, and children inherit that.
+    """
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
 
 
 @pytest.fixture(autouse=True)
