@@ -20,6 +20,7 @@ from typing import Any
 
 from telemetry_spool import paths
 from tests.support.endpoint import Endpoint
+from tests.support.heartbeats import heartbeat
 from tests.support.processes import (
     SPOOL,
     UPLOADER,
@@ -243,11 +244,7 @@ class Machine:
 
     def heartbeat(self) -> dict[str, Any]:
         """Return what the service has said last."""
-        try:
-            content: dict[str, Any] = json.loads((self.root / "status.json").read_bytes())
-        except FileNotFoundError:
-            return {}
-        return content
+        return heartbeat(self.root)
 
     def records(self, kind: str, user: int) -> list[dict[str, Any]]:
         """Return the receipts or dead letters (`rejected`) of a user's events."""

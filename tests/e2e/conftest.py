@@ -15,6 +15,7 @@ import pytest
 from telemetry_spool.segment import event_id
 from tests.conftest import Place
 from tests.support.endpoint import Endpoint
+from tests.support.heartbeats import heartbeat
 from tests.support.processes import SPOOL, UPLOADER, Ended, Running, command, poll, running
 
 
@@ -70,11 +71,7 @@ class Site:
 
     def heartbeat(self) -> dict[str, Any]:
         """Return what the uploader said last; nothing if it has not said anything."""
-        try:
-            content: dict[str, Any] = json.loads((self.place.root / "status.json").read_bytes())
-        except FileNotFoundError:
-            return {}
-        return content
+        return heartbeat(self.place.root)
 
     def wait_until(self, activity: str) -> None:
         """Wait until the daemon says that it does this."""

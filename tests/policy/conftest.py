@@ -14,6 +14,7 @@ import pytest
 
 from tests.conftest import Place
 from tests.support.endpoint import Endpoint
+from tests.support.heartbeats import heartbeat
 from tests.support.policies import SitePolicy, why_no_policies
 from tests.support.processes import (
     SPOOL,
@@ -98,11 +99,7 @@ class Site:
 
     def heartbeat(self) -> dict[str, Any]:
         """Return what the uploader said last; nothing if it has not said anything."""
-        try:
-            content: dict[str, Any] = json.loads((self.place.root / "status.json").read_bytes())
-        except FileNotFoundError:
-            return {}
-        return content
+        return heartbeat(self.place.root)
 
     def wait_until(self, activity: str, because: str = "") -> None:
         """Wait until the uploader says that it does this, for a reason with these words."""

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
-from tests.support.processes import DEADLINE_SECONDS, Running, environment
+from tests.support.processes import DEADLINE_SECONDS, environment
 
 NAMED = ["unshare", "--uts", "sh", "-c", 'hostname "$0" && exec "$@"']
 UNWATCHED = ["unshare", "--user", "--map-root-user", "sh", "-c", 'echo 0 >"$0" && exec "$@"']
@@ -22,30 +20,6 @@ def why_not(prefix: list[str]) -> str:
     except FileNotFoundError:
         return "there is no unshare"
     return "" if done.returncode == 0 else f"unshare may not: {done.stderr.decode().strip()}"
-
-
-@contextmanager
-def running_with(
-    prefix: list[str], module: str, *arguments: str, environ: Mapping[str, str]
-) -> Iterator[Running]:
-    """Run one of our commands behind a prefix; at the end it is killed."""
-    with (
-        tempfile.TemporaryFile() as said,
-        subprocess.Popen(
-            [*prefix, sys.executable, "-m", module, *arguments],
-            env=environment(environ),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=said,
-        ) as process,
-    ):
-        started = Running(process, said)
-        try:
-            yield started
-        finally:
-            process.kill()
-            process.wait()
-            started.keep()
 
 
 def run_on(host: str, code: str, *arguments: str, environ: Mapping[str, str]) -> None:

@@ -13,9 +13,9 @@ import pytest
 from telemetry_spool.listing import QUIET_SECONDS
 from tests.conftest import Place
 from tests.e2e.conftest import Site, bodies, lines
-from tests.service.hosts import NAMED, run_on, running_with, why_not
+from tests.service.hosts import NAMED, run_on, why_not
 from tests.support.endpoint import Endpoint
-from tests.support.processes import UPLOADER, Running, poll
+from tests.support.processes import UPLOADER, Running, poll, running
 
 APPEND = """
 import sys
@@ -59,7 +59,7 @@ def test_another_hosts_segment_is_sealed_only_when_it_is_quiet(
     long_ago = time.time() - QUIET_SECONDS - 5
     os.utime(active_of(site, "node2"), (long_ago, long_ago))
 
-    with running_with([*NAMED, "login"], UPLOADER, "run", environ=site.environ) as daemon:
+    with running(UPLOADER, "run", environ=site.environ, prefix=[*NAMED, "login"]) as daemon:
         assert endpoint.wait_for(1, accepted=True)
         append_on("login", site, own)
         assert endpoint.wait_for(2, accepted=True)
@@ -83,7 +83,7 @@ def test_one_of_several_hosts_uploads_and_another_takes_over(
     with ExitStack() as stack:
         daemons: dict[str, Running] = {
             host: stack.enter_context(
-                running_with([*NAMED, host], UPLOADER, "run", environ=site.environ)
+                running(UPLOADER, "run", environ=site.environ, prefix=[*NAMED, host])
             )
             for host in hosts
         }

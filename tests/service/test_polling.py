@@ -13,9 +13,9 @@ import pytest
 
 from tests.conftest import DEADLINE_SECONDS, Place
 from tests.e2e.conftest import Site, bodies, lines
-from tests.service.hosts import UNWATCHED, running_with, why_not
+from tests.service.hosts import UNWATCHED, why_not
 from tests.support.endpoint import Endpoint
-from tests.support.processes import UPLOADER
+from tests.support.processes import UPLOADER, running
 
 QUEUE = Path("/proc/sys/fs/inotify/max_queued_events")
 LARGEST_QUEUE = 200_000
@@ -75,7 +75,7 @@ def test_events_arrive_when_inotify_is_exhausted(
     if reason := why_not(prefix):
         pytest.skip(reason)
     site = Site(place, endpoint.url, rescan_interval=3600, poll_interval=0.3)
-    with running_with(prefix, UPLOADER, "run", environ=site.environ) as daemon:
+    with running(UPLOADER, "run", environ=site.environ, prefix=prefix) as daemon:
         site.wait_until("idle")
         for number in range(3):
             site.record(lines(range(number, number + 1)))
