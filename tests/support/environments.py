@@ -31,6 +31,12 @@ REQUIREMENTS = {
     "flwr-datasets": "flwr-datasets==0.6.0",
 }
 
+OTHERS = {
+    "logprep": "logprep>=21,<22",
+    "chdb": "chdb-core-lite>=26,<27",
+}
+"""Programs that have nothing to do with Flower, each in an environment without anything of ours."""
+
 # What the wheel is built from.
 _SOURCES = (
     "telemetry_spool",
@@ -85,9 +91,20 @@ def environment(name: str) -> Environment:
     made = Environment(CACHE / "envs" / name)
     with _locked(name):
         wanted = json.dumps([sys.version, REQUIREMENTS[name], *_dependencies()])
-        _once(made, "third-party", wanted, lambda: _create(made, REQUIREMENTS[name]))
+        _once(
+            made, "third-party", wanted, lambda: _create(made, REQUIREMENTS[name], *_dependencies())
+        )
         built = wheel()
         _once(made, "wheel", str(built), lambda: _reinstall(made, built))
+    return made
+
+
+def another(name: str) -> Environment:
+    """Return the environment of this name from `OTHERS`. Raises NotProvisioned."""
+    made = Environment(CACHE / "envs" / name)
+    with _locked(name):
+        wanted = json.dumps([sys.version, OTHERS[name]])
+        _once(made, "third-party", wanted, lambda: _create(made, OTHERS[name]))
     return made
 
 
@@ -169,10 +186,10 @@ def _dependencies() -> list[str]:
     return [str(dependency) for dependency in project["dependencies"]]
 
 
-def _create(target: Environment, requirement: str) -> None:
+def _create(target: Environment, *requirements: str) -> None:
     shutil.rmtree(target.root, ignore_errors=True)
     bare(target.root)
-    pip(target, "install", requirement, *_dependencies())
+    pip(target, "install", *requirements)
 
 
 def _reinstall(target: Environment, built: Path) -> None:

@@ -1,0 +1,1 @@
+"""The recipes of docs/sinks.md against the engines that they are for."""
