@@ -13,9 +13,9 @@ and opens the path again.
 from __future__ import annotations
 
 import errno
+import inspect
 import os
 import stat
-import threading
 import time
 from collections.abc import Callable
 from fcntl import LOCK_EX, LOCK_NB, LOCK_UN, flock
@@ -50,11 +50,6 @@ _NOT_OURS_TO_OPEN = (errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno
 _NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL)
 
 
-# A signal handler may append while its own thread is interrupted in the middle of an append: what
-# that one holds, it cannot let go before the handler returns.
-_interrupted = threading.local()
-
-
 class Unsuitable(Exception):
     """The file cannot be shared: not ours, not regular, linked elsewhere, or not lockable."""
 
@@ -68,62 +63,43 @@ def append_lines(
     shared: bool = True,
     group: int | None = None,
     lockless: bool = False,
+    left_at: int = 0,
+    full: int = 0,
     then: Callable[[int, int], None] | None = None,
 ) -> int:
     """Append `lines`, which end in a newline, to the file at `path`, created if need be.
 
-    Returns the new size in bytes; `then` is called with the descriptor and this size while the lock
-    is still held. Waits at most `wait` seconds for the lock, not at all in a signal handler that
-    interrupted another append. `shared` says that others may create files in the directory, so that
-    the file must be proved ours each time; `group`, that it is for this group too, if it has it.
-    `lockless` is to go on without a lock where the file system has none.
+    Returns the new size in bytes; if that is at least `full`, `then` is called with the descriptor
+    and this size while the lock is still held. Waits at most `wait` seconds for the lock, not at
+    all in a signal handler that interrupted another append. `shared` says that others may create
+    files in the directory, so that the file must be proved ours each time; `group`, that it is for
+    this group too, if it has it. `lockless` is to go on without a lock where the file system has
+    none. `left_at` is a size that an earlier call of this process returned: at that one the file
+    need not be looked at for a line that was cut.
 
     Raises Unsuitable if the file cannot be appended to together with others, OSError if not all of
     `lines` could be written; the file is then as it was.
     """
-    nested = getattr(_interrupted, "appending", False)
-    _interrupted.appending = True
-    try:
-        wait = 0.0 if nested else wait
-        return _append(
-            path,
-            lines,
-            wait=wait,
-            fsync=fsync,
-            shared=shared,
-            group=group,
-            lockless=lockless,
-            then=then,
-        )
-    finally:
-        _interrupted.appending = nested
-
-
-def _append(
-    path: str,
-    lines: bytes,
-    *,
-    wait: float,
-    fsync: bool,
-    shared: bool,
-    group: int | None,
-    lockless: bool,
-    then: Callable[[int, int], None] | None,
-) -> int:
     for _ in range(_OPEN_ATTEMPTS):
         descriptor = _open(path)
         try:
-            locked = _lock(descriptor, wait, lockless=lockless)
+            try:
+                flock(descriptor, _TRY_LOCK)
+                locked = True
+            except OSError as error:
+                locked = _lock(descriptor, wait, error, lockless=lockless)
             try:
                 size = _size(path, descriptor)
                 if (shared or size == 0) and not _still_ours(path, descriptor, group):
                     continue
-                size = _write(descriptor, size, lines, fsync=fsync)
-                if then is not None:
+                if size != left_at and _is_cut(descriptor, size):
+                    lines = b"\n" + lines
+                size = _write(descriptor, size, lines, fsync)
+                if then is not None and size >= full:
                     then(descriptor, size)
                 return size
             finally:
-                # A child forked meanwhile has the descriptor too: closing it here unlocks nothing.
+                # A child forked meanwhile has the descriptor: closing it here unlocks nothing.
                 if locked:
                     flock(descriptor, LOCK_UN)
         finally:
@@ -141,7 +117,7 @@ def append_new(path: str, lines: bytes, *, fsync: bool = False, group: int | Non
     try:
         if group is not None:
             open_to_group(group, descriptor)
-        _write(descriptor, 0, lines, fsync=fsync)
+        _write(descriptor, 0, lines, fsync)
     finally:
         os.close(descriptor)
 
@@ -158,17 +134,28 @@ def _open(path: str) -> int:
         raise
 
 
-def _lock(descriptor: int, wait: float, *, lockless: bool) -> bool:
-    try:
-        flock(descriptor, _TRY_LOCK)
-    except BlockingIOError:
+def _lock(descriptor: int, wait: float, error: OSError, *, lockless: bool) -> bool:
+    """Lock a file that could not be locked at once because of `error`; False: it needs no lock."""
+    if isinstance(error, BlockingIOError):
+        wait = 0.0 if _interrupts_an_append() else wait
         if not lock_within(descriptor, wait):
             raise Unsuitable(f"locked by another process for {wait * 1e3:.0f} ms") from None
-    except OSError as error:
-        if lockless and error.errno in _NO_LOCKS:
-            return False
-        raise Unsuitable(f"cannot be locked: {error.strerror}") from error
-    return True
+        return True
+    if lockless and error.errno in _NO_LOCKS:
+        return False
+    raise Unsuitable(f"cannot be locked: {error.strerror}") from error
+
+
+def _interrupts_an_append() -> bool:
+    """Tell whether a signal handler is appending while its own thread is in the middle of it.
+
+    What the interrupted append holds, it cannot let go before the handler returns.
+    """
+    frame, appends = inspect.currentframe(), 0
+    while frame is not None:
+        appends += frame.f_code is append_lines.__code__
+        frame = frame.f_back
+    return appends > 1
 
 
 def lock_within(descriptor: int, seconds: float) -> bool:
@@ -235,12 +222,16 @@ def open_to_group(group: int, descriptor: int, status: os.stat_result | None = N
         os.fchmod(descriptor, _FOR_GROUP)
 
 
-def _write(descriptor: int, size: int, lines: bytes, *, fsync: bool) -> int:
-    if size and os.pread(descriptor, 1, size - 1) != b"\n":
-        lines = b"\n" + lines  # power was lost in the middle of the line before
+def _is_cut(descriptor: int, size: int) -> bool:
+    """Tell whether power was lost in the middle of a file's last line."""
+    return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+
+
+def _write(descriptor: int, size: int, lines: bytes, fsync: bool) -> int:
+    length = len(lines)
     try:
         written = os.write(descriptor, lines)
-        while written < len(lines):
+        while written < length:
             written += os.write(descriptor, lines[written:])
         if fsync:
             os.fsync(descriptor)

@@ -6,7 +6,8 @@ import os
 import stat
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
 
 from telemetry_spool import paths
 from telemetry_spool.acks import Ack, read_ack
@@ -14,9 +15,8 @@ from telemetry_spool.dropbox import is_served
 from telemetry_spool.segment import Line, read_lines
 
 
-@dataclass(frozen=True, slots=True)
-class SegmentFile:
-    """A segment as the directory shows it.
+class SegmentFile(NamedTuple):
+    """A segment as the directory shows it: thousands are made at once, so it is a cheap tuple.
 
     `size` is in bytes, `modified` in seconds since the epoch; `owner` is a uid, `inode` names the
     file on its file system whatever its names, of which there are `links`.
@@ -52,11 +52,15 @@ def segment_file(path: str, name: str) -> SegmentFile | None:
     None for every other name, for what is no regular file, and for what is gone or cannot be
     looked at: one entry hides no other.
     """
+    return _segment(path, name, Path(path))
+
+
+def _segment(path: str, name: str, entry: os.DirEntry[str] | Path) -> SegmentFile | None:
     kind = paths.kind_of(name)
     if kind is None:
         return None
     try:
-        status = os.lstat(path)
+        status = entry.stat(follow_symlinks=False)
     except OSError:
         return None
     if not stat.S_ISREG(status.st_mode):
@@ -82,8 +86,7 @@ def list_segments(directory: str) -> list[SegmentFile]:
     found: their names are known. Raises OSError if it cannot be listed.
     """
     try:
-        with os.scandir(directory) as entries:
-            found = [segment_file(entry.path, entry.name) for entry in entries]
+        found = _list(directory)
     except FileNotFoundError:
         return []
     except PermissionError:
@@ -91,6 +94,16 @@ def list_segments(directory: str) -> list[SegmentFile]:
             raise
         found = _known(directory)
     return sorted(filter(None, found), key=lambda segment: segment.name)
+
+
+def _list(directory: str) -> list[SegmentFile | None]:
+    # Through its descriptor: to walk the whole path for each file would take half as long again.
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with os.scandir(descriptor) as entries:
+            return [_segment(f"{directory}/{entry.name}", entry.name, entry) for entry in entries]
+    finally:
+        os.close(descriptor)
 
 
 def _known(directory: str) -> list[SegmentFile | None]:

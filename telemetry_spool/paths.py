@@ -32,6 +32,7 @@ NOWHERE = Path("/dev/null/no-home-directory")
 """The root where none can be determined: it cannot exist, and the error names the reason."""
 
 _ACTIVE = re.compile(r"(?P<host>[A-Za-z0-9_-]+)\.(?P<uid>[0-9]+)\.(?P<kind>active|local)\.jsonl")
+_ROOM = re.compile(r"[A-Za-z0-9_-]+\.[0-9]+\.room")
 _SEALED = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}(\.(?P<kind>local|released))?\.jsonl")
 _TEMPORARY = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{16}(\.(local|released))?(\.acked)?\.tmp")
 _DAILY = re.compile(r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})(\.(?P<part>[0-9]+))?\.jsonl")
@@ -158,6 +159,16 @@ def host_name() -> str:
 def active_name(host: str, uid: int, *, local: bool) -> str:
     """Return the name of the segment that one user on one host appends to."""
     return f"{host}.{uid}.{'local' if local else 'active'}{_SUFFIX}"
+
+
+def room_name(host: str, uid: int) -> str:
+    """Return the name of the note that says how much this user may seal before the next look."""
+    return f"{host}.{uid}.room"
+
+
+def is_room(name: str) -> bool:
+    """Tell whether a file is such a note, of whichever host and user."""
+    return _ROOM.fullmatch(name) is not None
 
 
 def sealed_name(now: datetime, token: bytes, *, local: bool) -> str:

@@ -8,15 +8,23 @@ from contextlib import suppress
 from telemetry_spool import paths
 from telemetry_spool.appending import delete_locked, try_lock
 from telemetry_spool.listing import ack_of, list_segments, open_segment, unaccepted_lines
+from telemetry_spool.room import Room
+
+# Once over the limit, the spool makes room for some segments more at once: a look at all of them
+# for each would make an event cost more the more events there are.
+_LOW = 0.95
 
 
-def enforce(directory: str, limit: int, *, owner: int | None = None) -> int:
+def enforce(
+    directory: str, limit: int, *, owner: int | None = None, room: Room | None = None
+) -> int:
     """Delete the oldest sealed segments until all segments together have at most `limit` bytes.
 
-    With `owner`, a uid, only this user's segments count and go. Returns how many events went that
-    nobody had accepted yet. A segment that an uploader holds is passed by, and so is one that
-    disappears meanwhile. A directory that this user may not list (a shared drop box) is left to its
-    owner: 0.
+    If they had more, go on as long as 95 % of the limit are left. With `owner`, a uid, only this
+    user's segments count and go. What is free afterwards is shared out in `room`. Returns how many
+    events went that nobody had accepted yet. A segment that an uploader holds is passed by, and so
+    is one that disappears meanwhile. A directory that this user may not list (a shared drop box) is
+    left to its owner: 0.
     """
     try:
         segments = list_segments(directory)
@@ -25,9 +33,10 @@ def enforce(directory: str, limit: int, *, owner: int | None = None) -> int:
     if owner is not None:
         segments = [segment for segment in segments if segment.owner == owner]
     total = sum(segment.size for segment in segments)
+    low = int(limit * _LOW) if total > limit else limit + 1
     evicted = 0
     for segment in segments:
-        if total <= limit:
+        if total <= limit and total - segment.size < low:
             break
         if segment.kind.active:
             continue
@@ -40,6 +49,8 @@ def enforce(directory: str, limit: int, *, owner: int | None = None) -> int:
         if lost is not None:
             evicted += lost
             total -= segment.size
+    if room is not None:
+        room.share(total, owner)
     return evicted
 
 

@@ -11,6 +11,7 @@ from functools import partial
 from telemetry_spool import dropbox, paths, quota
 from telemetry_spool.appending import Unsuitable, append_lines, append_new
 from telemetry_spool.ledger import LossLedger
+from telemetry_spool.room import Room
 from telemetry_spool.writer_settings import WriterConfig, writer_config
 
 
@@ -61,7 +62,11 @@ class Spool:
         served = dropbox.is_served(self._directory)
         # In a drop box, where users see no sealed segment, what they may look at stays active.
         self._full = {False: full, True: self._config.max_spool_bytes // 4 if served else full}
-        self._seal_if_full = {local: partial(self._seal, local) for local in (False, True)}
+        self._seal_when_full = {local: partial(self._seal, local) for local in (False, True)}
+        self._left_at = {False: 0, True: 0}
+        self._room = Room(str(directory / paths.room_name(host, uid)), self._config.max_spool_bytes)
+        # Set by the thread that has sealed, under the lock; one of them looks, without it.
+        self._looks = False
         self.losses = LossLedger(self._config.directories)
 
     def append(self, line: bytes, *, local: bool = False) -> None:
@@ -73,22 +78,24 @@ class Spool:
         Raises EventTooLarge or NotOneLine for what is no event, OSError where the spool cannot be
         written (the file is then as it was).
         """
-        if len(line) > self._config.max_event_bytes:
+        config = self._config
+        if len(line) > config.max_event_bytes:
             raise EventTooLarge(
                 f"event of {len(line)} bytes is longer than max_event_bytes = "
-                f"{self._config.max_event_bytes}"
+                f"{config.max_event_bytes}"
             )
         if not line or b"\n" in line:
             raise NotOneLine("an event is one line of JSON, without a newline")
         try:
-            self._append_shared(line, local=local)
+            self._append_shared(line, local)
         except FileNotFoundError:
             self._make_directories()
-            self._append_shared(line, local=local)
+            self._append_shared(line, local)
         if self.losses.unwritten:
             self.losses.flush(self._now())
 
-    def _append_shared(self, line: bytes, *, local: bool) -> None:
+    def _append_shared(self, line: bytes, local: bool) -> None:
+        full = self._full[local]
         try:
             size = append_lines(
                 self._active[local],
@@ -96,25 +103,29 @@ class Spool:
                 fsync=self._config.fsync,
                 shared=self._shared,
                 group=self._group[local],
-                then=self._seal_if_full[local],
+                left_at=self._left_at[local],
+                full=full,
+                then=self._seal_when_full[local],
             )
         except Unsuitable:
             self._append_alone(line, local=local)
         else:
-            if size >= self._full[local]:
+            self._left_at[local] = size
+            if size >= full:
                 self._keep_within_quota()
 
     def _seal(self, local: bool, descriptor: int, size: int) -> None:
-        """Seal the active segment, which is locked and has `size` bytes, if that is enough.
+        """Seal the active segment, which is full and locked.
 
         Not if `descriptor` was sealed before its lock was had: the active segment is another by
         now, and each writer that waited would seal it with a line or two in it.
         """
-        if size >= self._full[local]:
-            active = self._active[local]
-            with suppress(OSError):  # the event is in the file; the next append tries again
-                if os.path.samestat(os.stat(active), os.fstat(descriptor)):
-                    os.rename(active, self._path(paths.sealed_name, local=local))
+        active = self._active[local]
+        with suppress(OSError):  # the event is in the file; the next append tries again
+            if os.path.samestat(os.stat(active), os.fstat(descriptor)):
+                # Before the rename: a crash in between makes the next look early, not late.
+                self._looks |= not self._room.take(size)
+                os.rename(active, self._path(paths.sealed_name, local=local))
 
     def _append_alone(self, line: bytes, *, local: bool) -> None:
         """Write a segment of this one event, where the active one cannot be had."""
@@ -127,7 +138,8 @@ class Spool:
                 os.unlink(temporary)
             raise
         if os.urandom(1) == b"\0":
-            # Looking at every file for every event would make each one cost more than the last.
+            # For all that were written since: reading the note each time would cost as much again.
+            self._looks |= not self._room.take(256 * (len(line) + 1))
             self._keep_within_quota()
 
     def _make_directories(self) -> None:
@@ -139,7 +151,14 @@ class Spool:
         return f"{self._directory}/{name(self._now(), os.urandom(8), local=local)}"
 
     def _keep_within_quota(self) -> None:
-        owner = os.geteuid() if self._shared else None
-        evicted = quota.enforce(self._directory, self._config.max_spool_bytes, owner=owner)
+        if not self._looks:
+            return
+        self._looks = False
+        evicted = quota.enforce(
+            self._directory,
+            self._config.max_spool_bytes,
+            owner=os.geteuid() if self._shared else None,
+            room=self._room,
+        )
         if evicted:
             self.losses.lost(evicted, "quota: the spool was full, the oldest went", self._now())

@@ -101,8 +101,10 @@ class Place:
         return Spool(writer_config(self.environ | variables))
 
     def names(self) -> list[str]:
-        """Return the names in the spool directory, sorted."""
-        return sorted(path.name for path in self.spool.iterdir()) if self.spool.exists() else []
+        """Return the names in the spool directory, sorted, but for the notes of the quota."""
+        if not self.spool.exists():
+            return []
+        return sorted(path.name for path in self.spool.iterdir() if path.suffix != ".room")
 
     def active(self) -> Path:
         """Return the path of the active segment of this host and user, whether or not it exists."""

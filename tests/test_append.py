@@ -290,6 +290,33 @@ def test_append_lines_returns_the_new_size_and_tells_it_under_the_lock(tmp_path:
     assert seen == [(6, False), (12, False)]
 
 
+def test_what_is_done_at_a_size_is_not_done_below_it(tmp_path: Path) -> None:
+    """Only an event that fills the file has anything to do but append."""
+    sizes: list[int] = []
+
+    for _ in range(4):
+        append_lines(
+            str(tmp_path / "file"), b"12345\n", full=18, then=lambda _, size: sizes.append(size)
+        )
+
+    assert sizes == [18, 24]
+
+
+def test_a_cut_line_of_another_process_is_seen_by_one_that_has_appended_before(
+    tmp_path: Path,
+) -> None:
+    """Only a file as long as it was left is known to end in a whole line."""
+    path = tmp_path / "file"
+    left_at = append_lines(str(path), b"{}\n")
+    with path.open("ab") as file:
+        file.write(b'{"to')
+
+    left_at = append_lines(str(path), b"{}\n", left_at=left_at)
+    append_lines(str(path), b"{}\n", left_at=left_at)
+
+    assert path.read_bytes() == b'{}\n{"to\n{}\n{}\n'
+
+
 def test_the_lock_is_free_again_while_a_forked_child_lives(tmp_path: Path) -> None:
     """A child forked in the middle of an append holds a copy of the descriptor, not the lock."""
     path = tmp_path / "file"

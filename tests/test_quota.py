@@ -13,7 +13,7 @@ from telemetry_spool import quota
 from telemetry_spool.appending import try_lock
 from telemetry_spool.listing import SegmentFile, list_segments
 from telemetry_spool.quota import delete_segment, enforce
-from tests.conftest import Place
+from tests.conftest import Place, run_python
 
 KIB = 1024
 
@@ -44,6 +44,16 @@ def test_the_oldest_go_until_the_rest_fits(tmp_path: Path) -> None:
 
     assert evicted == 8
     assert left_in(tmp_path) == [sealed_name(3), sealed_name(4)]
+
+
+def test_over_the_limit_some_room_more_is_made(tmp_path: Path) -> None:
+    """Not every segment that is sealed afterwards is to be one too many; 95 % of the limit stay."""
+    for number in range(1, 32):
+        put_segment(tmp_path, number, lines=10)
+
+    assert enforce(str(tmp_path), 300 * KIB) == 20
+    assert len(left_in(tmp_path)) == 29
+    assert enforce(str(tmp_path), 290 * KIB) == 0
 
 
 def test_a_spool_within_its_limit_is_left_alone(tmp_path: Path) -> None:
@@ -216,10 +226,85 @@ def test_a_spool_that_nobody_uploads_stays_within_its_bytes(place: Place) -> Non
     assert {tuple(sorted(record)) for record in place.ledger()} == {("lost", "lost_at", "reason")}
 
 
+@pytest.mark.parametrize("backlog", [0, 1000])
+def test_how_often_the_spool_is_looked_through_does_not_depend_on_what_is_in_it(
+    place: Place, monkeypatch: pytest.MonkeyPatch, backlog: int
+) -> None:
+    """A look takes as long as there are segments: one for each sealed would make events dear."""
+    place.spool.mkdir(parents=True)
+    for number in range(backlog):
+        (place.spool / f"20260101T000000Z-{number:016x}.jsonl").write_bytes(b"{}\n")
+    looks = count_looks(monkeypatch)
+
+    for _ in range(100):
+        place.open(max_segment_bytes="4KiB", max_spool_bytes="10MiB").append(b"x" * 4096)
+
+    assert len(place.sealed()) == 100 + backlog
+    assert len(looks) == 2
+
+
+def test_a_full_spool_is_not_looked_through_for_every_segment(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it stays within its bytes, but for the segment that is appended to."""
+    looks = count_looks(monkeypatch)
+    sizes = []
+
+    for _ in range(600):
+        place.open(max_segment_bytes="4KiB", max_spool_bytes="1MiB").append(b"x" * 4095)
+        sizes.append(sum(path.stat().st_size for path in place.sealed()))
+
+    assert max(sizes) <= 1024 * KIB
+    assert min(sizes[300:]) >= 0.95 * 1024 * KIB
+    assert len(looks) < 250
+
+
+def count_looks(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return what will have one entry for each time that the spool is looked through."""
+    looks: list[str] = []
+
+    def look(directory: str) -> list[SegmentFile]:
+        looks.append(directory)
+        return list_segments(directory)
+
+    monkeypatch.setattr(quota, "list_segments", look)
+    return looks
+
+
+@pytest.mark.parametrize("crash", ["before the seal", "before the look"])
+def test_after_a_crash_the_next_segment_is_followed_by_a_look(place: Place, crash: str) -> None:
+    """The limit holds again when the next segment is sealed."""
+    settings = {"max_segment_bytes": "4KiB", "max_spool_bytes": "16KiB"}
+    run_python(
+        """
+import os, sys
+from telemetry_spool import Spool, quota
+def die(*_, **__):
+    os._exit(0)
+for _ in range(2):
+    Spool().append(b"x" * 4095)
+if sys.argv[1] == "before the seal":
+    os.rename = die
+else:
+    quota.enforce = die
+while True:
+    Spool().append(b"x" * 4095)
+""",
+        crash,
+        environ=place.environ
+        | {f"FLWR_TELEMETRY_{name.upper()}": value for name, value in settings.items()},
+    )
+
+    for _ in range(3):
+        place.open(**settings).append(b"x" * 4095)
+
+    assert len(place.sealed()) <= 4
+
+
 def test_segments_of_one_event_stay_within_the_quota_in_the_long_run(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where there are no locks, one event in 256 looks at the whole spool."""
+    """Where there are no locks, one event in 256 stands for all of them."""
 
     def flock(*_: object) -> None:
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
