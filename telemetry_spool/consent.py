@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -110,11 +112,30 @@ def _read_policy(stamp: policy.Stamp) -> _Policy:
     return _Policy(stamp, source, by_policy(source))
 
 
-class ConsentReader:
-    """Reads consent again and again, for some 4 µs where nothing was demanded or chosen."""
+# For how long "no such file" is taken from a call that cannot say why there is none.
+_TRUST_SECONDS = 1.0
 
-    def __init__(self, mode_file: Path | None, environ: Mapping[str, str] = os.environ) -> None:
+# As the files are read: with the effective user, where the system can tell.
+_AS_OPENED = os.access in os.supports_effective_ids
+
+
+class ConsentReader:
+    """Reads consent again and again, for some 2 µs where nothing was demanded or chosen.
+
+    A file that appears is seen by the next question. That the way to a file that is not there has
+    become closed, which means off, is seen within a second.
+    """
+
+    def __init__(
+        self,
+        mode_file: Path | None,
+        environ: Mapping[str, str] = os.environ,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """Take the environment as it is now, as Flower does; files are looked at each time."""
+        self._clock = clock
+        self._absent_until = -math.inf
         self._mode_file = str(mode_file) if mode_file else ""
         self._policy_file = str(paths.POLICY_FILE)
         self._demanded = by_environment(environ)
@@ -130,6 +151,21 @@ class ConsentReader:
         """Return the consent of this moment. A file that cannot be read or understood means off."""
         if self._demanded is not None:
             return self._demanded
+        # An exception for each file that is not there would be half the cost of the question.
+        if (
+            self._clock() < self._absent_until
+            and not os.access(self._policy_file, os.F_OK, effective_ids=_AS_OPENED)
+            and not os.access(self._mode_file, os.F_OK, effective_ids=_AS_OPENED)
+        ):
+            return _DEFAULT
+        self._absent_until = -math.inf
+        began = self._clock()
+        consent = self._look()
+        if consent is _DEFAULT and self._policy is _NO_POLICY:
+            self._absent_until = began + _TRUST_SECONDS
+        return consent
+
+    def _look(self) -> Consent:
         try:
             stamp = policy.stamp(self._policy_file)
             if stamp != self._policy.stamp:

@@ -3,11 +3,44 @@
 from __future__ import annotations
 
 import json
+import json.encoder
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-# What `json.dumps` calls when it is given no options.
-_encode = json.JSONEncoder().encode
+
+def _encoder() -> Callable[[object], str]:
+    """Return what `json.dumps` calls when it is given no options, made once.
+
+    `json.dumps` makes a new encoder in C for every call, which takes as long as its work here.
+    Ours has no memory of what it is inside of: threads must not share that.
+    """
+    made = json.JSONEncoder()
+    in_c: Any = getattr(json.encoder, "c_make_encoder", None)
+    if in_c is None:
+        return made.encode
+    pieces = in_c(
+        None,
+        made.default,
+        json.encoder.encode_basestring_ascii,
+        made.indent,
+        made.key_separator,
+        made.item_separator,
+        made.sort_keys,
+        made.skipkeys,
+        made.allow_nan,
+    )
+
+    def encode(payload: object) -> str:
+        try:
+            return "".join(pieces(payload, 0))
+        except RecursionError:
+            return made.encode(payload)  # it may contain itself: this one tells, as `json.dumps`
+
+    return encode
+
+
+_encode = _encoder()
 
 _KEYS = ["event_type", "event_details", "context"]
 

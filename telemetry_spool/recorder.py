@@ -11,6 +11,9 @@ from telemetry_spool.settings import Source
 from telemetry_spool.spool import Spool, utc_now
 from telemetry_spool.writer_settings import WriterConfig, writer_config
 
+# In Python 3.11 looking up a member of an enum takes as long as a system call.
+_OFF, _LOCAL = Mode.OFF, Mode.LOCAL
+
 
 class Recorder:
     """Asks for consent, spools, and turns failures into counted losses."""
@@ -27,12 +30,13 @@ class Recorder:
 
     def record(self, line: bytes, mode: Mode) -> bool:
         """Spool one event as the mode allows; False if it was not. Never raises."""
-        if mode is Mode.OFF:
+        if mode is _OFF:
             return False
         try:
-            if self._reader.policy is not self._config.policy:
-                self._follow(self._reader.policy)
-            self._spool.append(line, local=mode is Mode.LOCAL)
+            policy = self._reader.policy
+            if policy is not self._config.policy:
+                self._follow(policy)
+            self._spool.append(line, local=mode is _LOCAL)
         except OSError as error:
             # Its text has the name of a file, often a random one: each loss would be a new reason.
             directory = self._config.directories.spool

@@ -7,14 +7,16 @@ import logging
 import os
 import sys
 import uuid
-from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from telemetry_spool import identity, machine
 from telemetry_spool.consent import Mode
 from telemetry_spool.context import ContextTemplate
+from telemetry_spool.dates import Dates
 from telemetry_spool.recorder import default_recorder, warn
+
+_OFF = Mode.OFF
 
 
 def event(event_type: str, details: dict[str, Any] | None = None) -> None:
@@ -44,14 +46,15 @@ class _Producer:
         self._recorder = default_recorder()
         self._logging = os.environ.get("FLWR_TELEMETRY_LOGGING") == "1"
         self._template: ContextTemplate | None = None
+        self._dates = Dates()
 
     def event(self, event_type: str, details: dict[str, Any] | None) -> None:
         try:
             mode = self._recorder.consent().mode
-            if mode is Mode.OFF and not self._logging:
+            if mode is _OFF and not self._logging:
                 return
-            date = datetime.now(tz=UTC).isoformat()
-            line = self._context(mode).line(event_type, details, date)
+            date = self._dates.now()
+            line = (self._template or self._context(mode)).line(event_type, details, date)
             if self._logging:
                 _logger().debug(" - ".join([date, "POST", line.decode()]))
         except Exception as error:  # noqa: BLE001 - the boundary to the host program
@@ -60,7 +63,7 @@ class _Producer:
             self._recorder.record(line, mode)
 
     def _context(self, mode: Mode) -> ContextTemplate:
-        if mode is Mode.OFF:
+        if mode is _OFF:
             return new_context(create_source=False)
         if self._template is None:
             self._template = new_context(create_source=True)

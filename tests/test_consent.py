@@ -256,6 +256,32 @@ path.parent.chmod(0o700)
     assert done.stdout == "off\noff\n"
 
 
+def test_a_way_that_is_closed_before_anything_was_chosen_means_off_within_a_second() -> None:
+    """A choice that was made behind it could not be seen."""
+    path = written(None)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    seconds = [0.0]
+    reader = ConsentReader(path, {}, clock=lambda: seconds[0])
+    before = reader.now().mode
+
+    path.parent.rmdir()
+    path.parent.symlink_to(path.parent)
+    seconds[0] = 1.0
+
+    assert (before, reader.now().mode) == (ON, OFF)
+
+
+def test_a_choice_is_seen_at_once_whatever_the_clock_says() -> None:
+    """A file that appears is seen by the next question, and so is a policy's."""
+    path = written(None)
+    reader = ConsentReader(path, {}, clock=lambda: 0.0)
+    before = [reader.now().mode, reader.now().mode]
+
+    choose(path, OFF)
+
+    assert (before, reader.now().mode) == ([ON, ON], OFF)
+
+
 def test_without_a_home_nothing_was_chosen() -> None:
     """There is no place where a choice could be."""
     assert ConsentReader(None, {}).now().mode is ON
