@@ -98,6 +98,22 @@ def test_the_wait_for_a_lock_is_bounded(place: Place, monkeypatch: pytest.Monkey
     assert 0.05 <= clock.slept <= 0.06
 
 
+def test_an_append_in_the_middle_of_another_does_not_wait_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal handler cannot wait for what the code that it interrupted has locked."""
+    path, clock = str(tmp_path / "file"), Clock()
+    monkeypatch.setattr("telemetry_spool.appending.time", clock)
+
+    def interrupt(_descriptor: int, _size: int) -> None:
+        with pytest.raises(Unsuitable, match="locked"):
+            append_lines(path, b"{}\n")
+
+    append_lines(path, b"{}\n", then=interrupt)
+
+    assert clock.slept == 0
+
+
 class Clock:
     """A clock that only sleeping moves."""
 

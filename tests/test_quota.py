@@ -305,13 +305,7 @@ def test_segments_of_one_event_stay_within_the_quota_in_the_long_run(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where there are no locks, one event in 256 stands for all of them."""
-
-    def flock(*_: object) -> None:
-        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
-
-    really_random = os.urandom
-    monkeypatch.setattr("telemetry_spool.appending.flock", flock)
-    monkeypatch.setattr(os, "urandom", lambda count: b"\0" if count == 1 else really_random(count))
+    without_locks(monkeypatch)
     spool = place.open(max_spool_bytes="8KiB")
 
     for _ in range(20):
@@ -319,3 +313,29 @@ def test_segments_of_one_event_stay_within_the_quota_in_the_long_run(
 
     assert len(place.sealed()) == 8
     assert sum(place.losses().values()) == 12
+
+
+def test_segments_of_one_event_are_not_looked_through_again_and_again(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a file for each event, a look at all of them is dearest."""
+    without_locks(monkeypatch)
+    looks = count_looks(monkeypatch)
+    spool = place.open(max_spool_bytes="1GiB")
+
+    for _ in range(50):
+        spool.append(b"x" * 1023)
+
+    assert len(place.sealed()) == 50
+    assert len(looks) == 2
+
+
+def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the locks away, and let every event be the one in 256."""
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    really_random = os.urandom
+    monkeypatch.setattr("telemetry_spool.appending.flock", flock)
+    monkeypatch.setattr(os, "urandom", lambda count: b"\0" if count == 1 else really_random(count))
