@@ -8,6 +8,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from tests.support.network import (
     says,
     unused_port,
 )
+from uploader.curl import CurlTransport
 from uploader.outcome import BODY_BYTES, Answer, Failure, Trouble
 from uploader.transport import RequestsTransport
 
@@ -46,35 +48,48 @@ def endpoint() -> Iterator[Endpoint]:
         yield running
 
 
-def transport(url: str, *, read_timeout: float = 20.0) -> RequestsTransport:
-    """Return a transport to this address."""
-    return RequestsTransport(url, connect_timeout=20.0, read_timeout=read_timeout)
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Sends over new transports of one kind."""
+
+    kind: type[RequestsTransport] | type[CurlTransport]
+
+    def transport(
+        self, url: str, *, read_timeout: float = 20.0
+    ) -> RequestsTransport | CurlTransport:
+        """Return a transport to this address."""
+        return self.kind(url, connect_timeout=20.0, read_timeout=read_timeout)
+
+    def send(
+        self, url: str, body: bytes = b"{}", *, read_timeout: float = 20.0
+    ) -> Answer | Failure:
+        """Send one body over a new transport."""
+        return self.transport(url, read_timeout=read_timeout).send(body, HEADERS)
+
+    def answer_to(self, url: str, *, read_timeout: float = 20.0) -> Answer:
+        """Send and return the answer, which must come."""
+        answer = self.send(url, read_timeout=read_timeout)
+        assert isinstance(answer, Answer), answer
+        return answer
+
+    def failure_at(self, url: str, *, read_timeout: float = 20.0) -> Failure:
+        """Send and return the failure, which must happen."""
+        failure = self.send(url, read_timeout=read_timeout)
+        assert isinstance(failure, Failure), failure
+        return failure
 
 
-def send(url: str, body: bytes = b"{}", *, read_timeout: float = 20.0) -> Answer | Failure:
-    """Send one body over a new transport."""
-    return transport(url, read_timeout=read_timeout).send(body, HEADERS)
+@pytest.fixture(params=[RequestsTransport, CurlTransport], ids=["requests", "curl"])
+def client(request: pytest.FixtureRequest) -> Client:
+    """Return a client of each kind in turn."""
+    return Client(request.param)
 
 
-def answer_to(url: str, *, read_timeout: float = 20.0) -> Answer:
-    """Send and return the answer, which must come."""
-    answer = send(url, read_timeout=read_timeout)
-    assert isinstance(answer, Answer), answer
-    return answer
-
-
-def failure_at(url: str, *, read_timeout: float = 20.0) -> Failure:
-    """Send and return the failure, which must happen."""
-    failure = send(url, read_timeout=read_timeout)
-    assert isinstance(failure, Failure), failure
-    return failure
-
-
-def test_the_request_is_flowers_and_nothing_more(endpoint: Endpoint) -> None:
+def test_the_request_is_flowers_and_nothing_more(client: Client, endpoint: Endpoint) -> None:
     """The exact bytes, the given headers, and what HTTP itself needs."""
     body = b'{"event_type":  "RUN", "u": "\xc3\xbc"}'
 
-    transport(endpoint.url).send(body, HEADERS)
+    client.transport(endpoint.url).send(body, HEADERS)
 
     (request,) = endpoint.requests
     assert (request.method, request.path, request.body) == ("POST", "/api/v1/event", body)
@@ -86,24 +101,26 @@ def test_the_request_is_flowers_and_nothing_more(endpoint: Endpoint) -> None:
     }
 
 
-def test_the_answer_is_status_headers_and_body(endpoint: Endpoint) -> None:
+def test_the_answer_is_status_headers_and_body(client: Client, endpoint: Endpoint) -> None:
     """Everything that the outcome is decided by."""
     endpoint.answer = lambda _: Scripted(
         503, {"Content-Type": "text/plain", "Retry-After": "7"}, b"later"
     )
 
-    assert answer_to(endpoint.url) == Answer(503, "text/plain", "7", None, b"later", cut=False)
+    assert client.answer_to(endpoint.url) == Answer(
+        503, "text/plain", "7", None, b"later", cut=False
+    )
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 400, 401, 404, 413, 429, 500, 503])
-def test_every_status_is_an_answer(endpoint: Endpoint, status: int) -> None:
+def test_every_status_is_an_answer(client: Client, endpoint: Endpoint, status: int) -> None:
     """Nothing is decided here."""
     endpoint.answer = lambda _: Scripted(status, {}, b"")
 
-    assert answer_to(endpoint.url).status == status
+    assert client.answer_to(endpoint.url).status == status
 
 
-def test_consecutive_requests_share_a_connection() -> None:
+def test_consecutive_requests_share_a_connection(client: Client) -> None:
     """Whatever is answered, with a body or without: a handshake for each event would cost most."""
 
     def talk(connection: socket.socket) -> None:
@@ -121,7 +138,7 @@ def test_consecutive_requests_share_a_connection() -> None:
             connection.sendall(next(answers))
 
     with RawServer(talk) as server:
-        sender = transport(f"http://127.0.0.1:{server.port}/")
+        sender = client.transport(f"http://127.0.0.1:{server.port}/")
         results = [sender.send(b"{}", HEADERS) for _ in range(6)]
 
         assert [result.status for result in results if isinstance(result, Answer)] == [
@@ -135,9 +152,11 @@ def test_consecutive_requests_share_a_connection() -> None:
         assert server.connections == 1
 
 
-def test_a_connection_that_ended_meanwhile_is_opened_again(endpoint: Endpoint) -> None:
+def test_a_connection_that_ended_meanwhile_is_opened_again(
+    client: Client, endpoint: Endpoint
+) -> None:
     """Endpoints and firewalls close what idles; that is no failure."""
-    sender = transport(endpoint.url)
+    sender = client.transport(endpoint.url)
     sender.send(b"{}", HEADERS)
     endpoint.stop()
     endpoint.start()
@@ -146,12 +165,12 @@ def test_a_connection_that_ended_meanwhile_is_opened_again(endpoint: Endpoint) -
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed(endpoint: Endpoint, status: int) -> None:
+def test_a_redirect_is_not_followed(client: Client, endpoint: Endpoint, status: int) -> None:
     """Events go where the user has seen them going."""
     location = endpoint.url + "/elsewhere"
     endpoint.answer = lambda _: Scripted(status, {"Location": location}, b"moved")
 
-    answer = answer_to(endpoint.url)
+    answer = client.answer_to(endpoint.url)
 
     assert (answer.status, answer.location) == (status, location)
     assert [request.path for request in endpoint.requests] == ["/api/v1/event"]
@@ -160,15 +179,17 @@ def test_a_redirect_is_not_followed(endpoint: Endpoint, status: int) -> None:
 @pytest.mark.parametrize(
     "location", ["http://[", "https://a:port/", "gopher://x", "//", "\u00e9", "http://\u0080"]
 )
-def test_a_redirect_to_nonsense_is_an_answer(endpoint: Endpoint, location: str) -> None:
+def test_a_redirect_to_nonsense_is_an_answer(
+    client: Client, endpoint: Endpoint, location: str
+) -> None:
     """Nobody goes there, so nobody has to understand it."""
     endpoint.answer = lambda _: Scripted(302, {"Location": location}, b"")
 
-    assert answer_to(endpoint.url).status == 302
+    assert client.answer_to(endpoint.url).status == 302
 
 
 @pytest.mark.parametrize("head", [b"200 OK", b"302 Found\r\nLocation: /x", b"500 Oops"])
-def test_an_endless_body_is_not_read_to_its_end(head: bytes) -> None:
+def test_an_endless_body_is_not_read_to_its_end(client: Client, head: bytes) -> None:
     """The beginning says enough, and memory is not the endpoint's to fill."""
     sent = 0
 
@@ -181,7 +202,7 @@ def test_an_endless_body_is_not_read_to_its_end(head: bytes) -> None:
             sent += 2**20
 
     with RawServer(talk) as server:
-        answer = answer_to(f"http://127.0.0.1:{server.port}/")
+        answer = client.answer_to(f"http://127.0.0.1:{server.port}/")
 
     assert answer.body == b"x" * BODY_BYTES
     assert answer.cut
@@ -189,16 +210,18 @@ def test_an_endless_body_is_not_read_to_its_end(head: bytes) -> None:
 
 
 @pytest.mark.parametrize(("more", "cut"), [(0, False), (1, True)])
-def test_a_body_is_cut_only_where_there_is_more(endpoint: Endpoint, more: int, cut: bool) -> None:
+def test_a_body_is_cut_only_where_there_is_more(
+    client: Client, endpoint: Endpoint, more: int, cut: bool
+) -> None:
     """The longest that is read whole, and one byte more."""
     endpoint.answer = lambda _: Scripted(200, {}, b"x" * (BODY_BYTES + more))
 
-    answer = answer_to(endpoint.url)
+    answer = client.answer_to(endpoint.url)
 
     assert (len(answer.body), answer.cut) == (BODY_BYTES, cut)
 
 
-def test_a_trickle_does_not_keep_the_lane() -> None:
+def test_a_trickle_does_not_keep_the_lane(client: Client) -> None:
     """Each byte comes in time, and all of them would take for ever."""
     done = threading.Event()
 
@@ -209,16 +232,16 @@ def test_a_trickle_does_not_keep_the_lane() -> None:
             connection.sendall(b" ")
 
     with RawServer(talk) as server:
-        answer = answer_to(f"http://127.0.0.1:{server.port}/", read_timeout=0.5)
+        answer = client.answer_to(f"http://127.0.0.1:{server.port}/", read_timeout=0.5)
         done.set()
 
     assert answer.cut
 
 
-def test_cookies_are_not_sent_back(endpoint: Endpoint) -> None:
+def test_cookies_are_not_sent_back(client: Client, endpoint: Endpoint) -> None:
     """Nobody between here and the endpoint can mark this machine."""
     endpoint.answer = lambda _: Scripted(201, {"Set-Cookie": "id=1; Path=/; Max-Age=99999"}, b"{}")
-    sender = transport(endpoint.url)
+    sender = client.transport(endpoint.url)
 
     for _ in range(3):
         sender.send(b"{}", HEADERS)
@@ -228,7 +251,11 @@ def test_cookies_are_not_sent_back(endpoint: Endpoint) -> None:
 
 @pytest.mark.parametrize("by_variable", [False, True], ids=[".netrc", "NETRC"])
 def test_no_credentials_are_taken_from_netrc(
-    endpoint: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_variable: bool
+    client: Client,
+    endpoint: Endpoint,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    by_variable: bool,
 ) -> None:
     """A password for this host is for something else."""
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -238,16 +265,18 @@ def test_no_credentials_are_taken_from_netrc(
     if by_variable:
         monkeypatch.setenv("NETRC", str(netrc))
 
-    send(endpoint.url)
+    client.send(endpoint.url)
 
     assert endpoint.requests[0].headers["Authorization"] is None
 
 
-def test_a_proxy_is_used(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_is_used(
+    client: Client, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The one of the environment, as for every other program."""
     monkeypatch.setenv("HTTP_PROXY", f"http://user:secret@127.0.0.1:{endpoint.port}")
 
-    answer = answer_to("http://telemetry.invalid/api/v1/event")
+    answer = client.answer_to("http://telemetry.invalid/api/v1/event")
 
     (request,) = endpoint.requests
     assert answer.status == 201
@@ -255,31 +284,34 @@ def test_a_proxy_is_used(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) ->
     assert request.headers["Proxy-Authorization"] == "Basic dXNlcjpzZWNyZXQ="
 
 
-def test_no_proxy_is_heeded(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy_is_heeded(
+    client: Client, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A collector in the house is reached without a detour."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
     here = endpoint.url.replace("127.0.0.1", "0.0.0.0")
-    assert failure_at(here).trouble is Trouble.NETWORK
+    assert client.failure_at(here).trouble is Trouble.NETWORK
 
     monkeypatch.setenv("NO_PROXY", "0.0.0.0")
 
-    assert answer_to(here).status == 201
+    assert client.answer_to(here).status == 201
 
 
 def test_a_direct_transport_passes_every_proxy_by(
-    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    client: Client, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What may be in the clear because it stays on this machine must stay on it."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{unused_port()}")
 
-    answer = RequestsTransport(endpoint.url, 20.0, 20.0, direct=True).send(b"{}", {})
+    answer = client.kind(endpoint.url, 20.0, 20.0, direct=True).send(b"{}", {})
 
     assert isinstance(answer, Answer)
     assert answer.status == 201
 
 
 def test_a_proxy_that_wants_credentials_is_known_by_its_407(
+    client: Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """There is no answer of the endpoint then, but a person can mend it."""
@@ -287,35 +319,37 @@ def test_a_proxy_that_wants_credentials_is_known_by_its_407(
     with RawServer(says(answer)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
 
-        assert failure_at("https://telemetry.invalid/").trouble is Trouble.PROXY_CREDENTIALS
+        assert client.failure_at("https://telemetry.invalid/").trouble is Trouble.PROXY_CREDENTIALS
 
 
 @pytest.mark.parametrize("answer", [b"HTTP/1.1 502 Bad Gateway\r\n\r\n", b""], ids=["502", "none"])
 def test_a_proxy_that_cannot_connect_is_the_network(
-    monkeypatch: pytest.MonkeyPatch, answer: bytes
+    client: Client, monkeypatch: pytest.MonkeyPatch, answer: bytes
 ) -> None:
     """It is tried again: the trouble is behind the proxy, whatever numbers the address has."""
     with RawServer(says(answer)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
 
-        assert failure_at("https://telemetry.invalid/407").trouble is Trouble.NETWORK
+        assert client.failure_at("https://telemetry.invalid/407").trouble is Trouble.NETWORK
 
 
-def test_a_proxy_that_is_away_is_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_is_away_is_the_network(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The laptop is not in the office."""
     monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unused_port()}")
 
-    assert failure_at("https://telemetry.invalid/407").trouble is Trouble.NETWORK
+    assert client.failure_at("https://telemetry.invalid/407").trouble is Trouble.NETWORK
 
 
 @pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1", "http://", "http://a b:1", "nonsense:x"])
 def test_a_proxy_that_cannot_be_meant_is_a_wrong_setting(
-    monkeypatch: pytest.MonkeyPatch, proxy: str
+    client: Client, monkeypatch: pytest.MonkeyPatch, proxy: str
 ) -> None:
     """Trying again mends no variable."""
     monkeypatch.setenv("HTTPS_PROXY", proxy)
 
-    assert failure_at("https://telemetry.invalid/").trouble is Trouble.CONFIGURATION
+    assert client.failure_at("https://telemetry.invalid/").trouble is Trouble.CONFIGURATION
 
 
 @pytest.mark.parametrize(
@@ -329,23 +363,23 @@ def test_a_proxy_that_cannot_be_meant_is_a_wrong_setting(
     ],
 )
 def test_the_password_of_an_odd_proxy_is_in_no_message(
-    monkeypatch: pytest.MonkeyPatch, url: str
+    client: Client, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
     """Libraries quote what they cannot parse, and the message goes to logs and to the status."""
     monkeypatch.setenv("HTTPS_PROXY", url)
 
-    failure = failure_at("https://telemetry.example.org/")
+    failure = client.failure_at("https://telemetry.example.org/")
 
     assert "horse" not in failure.message
 
 
 def test_a_proxy_that_is_set_beats_the_environment(
-    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+    client: Client, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """NO_PROXY too: who names a proxy means it."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
     monkeypatch.setenv("NO_PROXY", "telemetry.example.org")
-    through = RequestsTransport(
+    through = client.kind(
         "http://telemetry.example.org/api", 20.0, 20.0, proxy=endpoint.url.partition("/api")[0]
     )
 
@@ -354,28 +388,32 @@ def test_a_proxy_that_is_set_beats_the_environment(
     assert {request.path for request in endpoint.requests} == {"http://telemetry.example.org/api"}
 
 
-def test_a_direct_transport_passes_the_proxy_that_is_set_by(endpoint: Endpoint) -> None:
+def test_a_direct_transport_passes_the_proxy_that_is_set_by(
+    client: Client, endpoint: Endpoint
+) -> None:
     """Plain http is allowed to this machine because nobody is in between."""
     dead = f"http://127.0.0.1:{unused_port()}"
 
-    answer = RequestsTransport(endpoint.url, 20.0, 20.0, direct=True, proxy=dead).send(b"{}", {})
+    answer = client.kind(endpoint.url, 20.0, 20.0, direct=True, proxy=dead).send(b"{}", {})
 
     assert isinstance(answer, Answer)
 
 
-def test_a_ca_bundle_that_is_missing_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_ca_bundle_that_is_missing_is_a_wrong_setting(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The message has its path."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem")
 
-    failure = failure_at(f"https://127.0.0.1:{unused_port()}/")
+    failure = client.failure_at(f"https://127.0.0.1:{unused_port()}/")
 
     assert failure.trouble is Trouble.CONFIGURATION
     assert "/nonexistent/ca.pem" in failure.message
 
 
-def test_a_refused_connection_is_the_network() -> None:
+def test_a_refused_connection_is_the_network(client: Client) -> None:
     """The words are the system's."""
-    failure = failure_at(f"http://127.0.0.1:{unused_port()}/")
+    failure = client.failure_at(f"http://127.0.0.1:{unused_port()}/")
 
     assert failure.trouble is Trouble.NETWORK
     assert "Connection refused" in failure.message
@@ -396,13 +434,13 @@ def test_a_refused_connection_is_the_network() -> None:
         pytest.param(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n", id="many headers"),
     ],
 )
-def test_an_answer_that_is_none_is_the_network(answer: bytes) -> None:
+def test_an_answer_that_is_none_is_the_network(client: Client, answer: bytes) -> None:
     """It is tried again, and the event with it."""
     with RawServer(says(answer)) as server:
-        assert failure_at(f"http://127.0.0.1:{server.port}/").trouble is Trouble.NETWORK
+        assert client.failure_at(f"http://127.0.0.1:{server.port}/").trouble is Trouble.NETWORK
 
 
-def test_an_answer_that_does_not_come_is_the_network() -> None:
+def test_an_answer_that_does_not_come_is_the_network(client: Client) -> None:
     """After `read_timeout`."""
     done = threading.Event()
 
@@ -410,7 +448,7 @@ def test_an_answer_that_does_not_come_is_the_network() -> None:
         done.wait(DEADLINE_SECONDS)
 
     with RawServer(talk) as server:
-        failure = failure_at(f"http://127.0.0.1:{server.port}/", read_timeout=0.2)
+        failure = client.failure_at(f"http://127.0.0.1:{server.port}/", read_timeout=0.2)
         done.set()
 
     assert failure.trouble is Trouble.NETWORK
@@ -443,25 +481,29 @@ def secure_endpoint(certificate: Path) -> Iterator[str]:
         yield f"https://127.0.0.1:{server.port}/"
 
 
-def test_a_certificate_that_nobody_signed_is_not_trusted(secure_endpoint: str) -> None:
+def test_a_certificate_that_nobody_signed_is_not_trusted(
+    client: Client, secure_endpoint: str
+) -> None:
     """Nothing is sent to whoever answers, and a person is told."""
-    failure = failure_at(secure_endpoint)
+    failure = client.failure_at(secure_endpoint)
 
     assert failure.trouble is Trouble.TLS
     assert "self-signed certificate" in failure.message
 
 
 def test_a_ca_bundle_of_the_environment_is_trusted(
-    secure_endpoint: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    client: Client, secure_endpoint: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A company's own CA works as it does for `requests`."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
 
-    assert answer_to(secure_endpoint).status == 201
+    assert client.answer_to(secure_endpoint).status == 201
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
-def test_a_connection_that_breaks_in_the_handshake_is_the_network(reset: bool) -> None:
+def test_a_connection_that_breaks_in_the_handshake_is_the_network(
+    client: Client, reset: bool
+) -> None:
     """Only what was presented can be untrusted; here nothing was."""
 
     def talk(connection: socket.socket) -> None:
@@ -470,18 +512,20 @@ def test_a_connection_that_breaks_in_the_handshake_is_the_network(reset: bool) -
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
 
     with RawServer(talk) as server:
-        assert failure_at(f"https://127.0.0.1:{server.port}/").trouble is Trouble.NETWORK
+        assert client.failure_at(f"https://127.0.0.1:{server.port}/").trouble is Trouble.NETWORK
 
 
-def test_an_endpoint_without_tls_is_a_wrong_setting_or_a_portal(endpoint: Endpoint) -> None:
+def test_an_endpoint_without_tls_is_a_wrong_setting_or_a_portal(
+    client: Client, endpoint: Endpoint
+) -> None:
     """Nothing that was said could be trusted; it is held."""
-    assert failure_at(f"https://127.0.0.1:{endpoint.port}/").trouble is Trouble.TLS
+    assert client.failure_at(f"https://127.0.0.1:{endpoint.port}/").trouble is Trouble.TLS
 
 
-def test_answers_in_turn_reach_the_right_requests(endpoint: Endpoint) -> None:
+def test_answers_in_turn_reach_the_right_requests(client: Client, endpoint: Endpoint) -> None:
     """What is left of a long answer is not taken for the next one."""
     endpoint.answer = in_turn([Scripted(500, {}, b"x" * 10 * BODY_BYTES), Scripted(400, {}, b"no")])
-    sender = transport(endpoint.url)
+    sender = client.transport(endpoint.url)
 
     results = [sender.send(b"{}", HEADERS) for _ in range(3)]
 

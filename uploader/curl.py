@@ -1,0 +1,55 @@
+"""Send one request with curl, and wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from uploader.carrier import Delivered
+from uploader.curl_carrier import CurlCarrier
+from uploader.outcome import Answer, Failure
+
+
+class CurlTransport:
+    """A `Transport` with the rules of `CurlCarrier`: its only request is the one that is sent."""
+
+    def __init__(
+        self,
+        endpoint: str,
+        connect_timeout: float,
+        read_timeout: float,
+        *,
+        direct: bool = False,
+        proxy: str | None = None,
+        ca_bundle: Path | None = None,
+    ) -> None:
+        """Send to `endpoint`; the timeouts are in seconds.
+
+        Past any proxy if `direct`, else through `proxy` if there is one, else as the environment
+        says; with the authorities in `ca_bundle`, else those that the environment says.
+        """
+        self._carrier = CurlCarrier(
+            endpoint,
+            connect_timeout,
+            read_timeout,
+            direct=direct,
+            proxy=proxy,
+            ca_bundle=ca_bundle,
+            concurrency=1,
+        )
+
+    def send(self, body: bytes, headers: Mapping[str, str]) -> Answer | Failure:
+        """POST `body` and return what came back."""
+        self._carrier.submit(0, body, headers)
+        return self._result()
+
+    def probe(self, headers: Mapping[str, str]) -> Answer | Failure:
+        """Ask with OPTIONS, which carries nothing, and return what came back."""
+        self._carrier.probe(0, headers)
+        return self._result()
+
+    def _result(self) -> Answer | Failure:
+        while True:
+            for message in self._carrier.collect(3600.0):
+                if isinstance(message, Delivered):
+                    return message.result

@@ -1,0 +1,91 @@
+"""Many requests at once in one thread, with curl."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections import deque
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from telemetry_spool.headers import on_the_wire
+from uploader.carrier import Delivered, Message, Signal
+from uploader.curl_exchanges import Exchanges
+from uploader.curl_failures import wrong_setting
+from uploader.curl_options import header_list
+from uploader.curl_route import Routes
+
+_PUT_AT_ONCE = 4096
+
+
+class CurlCarrier:
+    """A `Carrier` that keeps connections alive, and shares one where the endpoint speaks HTTP/2.
+
+    No redirect is followed, no cookie is kept or sent and no `.netrc` is read. Proxies and CA
+    bundles are found as `requests` finds them, without SOCKS.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        connect_timeout: float,
+        read_timeout: float,
+        *,
+        direct: bool = False,
+        proxy: str | None = None,
+        ca_bundle: Path | None = None,
+        concurrency: int = 1,
+    ) -> None:
+        """Send to `endpoint`, at most `concurrency` requests at a time; timeouts are in seconds.
+
+        Past any proxy if `direct`, else through `proxy` if there is one, else as the environment
+        says; with the authorities in `ca_bundle`, else those that the environment says.
+        """
+        self._routes = Routes(endpoint, direct=direct, proxy=proxy, ca_bundle=ca_bundle)
+        self._exchanges = Exchanges(connect_timeout, read_timeout, concurrency)
+        self._messages: deque[Message] = deque()
+        self._ear, self._mouth = socket.socketpair()
+        self._ear.setblocking(False)
+        self._mouth.setblocking(False)
+
+    def submit(self, ticket: int, body: bytes, headers: Mapping[str, str]) -> None:
+        """Begin to POST `body` with these headers; what comes of it is delivered later."""
+        self._begin(ticket, body, on_the_wire(body, headers))
+
+    def probe(self, ticket: int, headers: Mapping[str, str]) -> None:
+        """Begin to ask with OPTIONS, which carries nothing."""
+        self._begin(ticket, None, {"Accept-Encoding": "identity", **headers})
+
+    def put(self, signal: Signal) -> None:
+        """Deliver a signal, which ends a wait at once; from any thread or a signal handler."""
+        self._messages.append(signal)
+        with suppress(OSError):  # full, so that it is heard anyway; or ended
+            self._mouth.send(b"\0")
+
+    def collect(self, timeout: float) -> Sequence[Message]:
+        """Wait at most `timeout` seconds for messages; return all that there are."""
+        exchanges, messages = self._exchanges, self._messages
+        end = time.monotonic() + timeout
+        messages.extend(exchanges.go_on())
+        while not messages:
+            left = end - time.monotonic()
+            if left <= 0:
+                break
+            if exchanges.wait(left, self._ear.fileno()):
+                with suppress(BlockingIOError):
+                    self._ear.recv(_PUT_AT_ONCE)
+            messages.extend(exchanges.go_on())
+        return [messages.popleft() for _ in range(len(messages))]
+
+    def end(self) -> None:
+        """Break off what is under way and close everything."""
+        self._exchanges.end()
+        self._ear.close()
+        self._mouth.close()
+
+    def _begin(self, ticket: int, body: bytes | None, headers: Mapping[str, str]) -> None:
+        try:
+            self._exchanges.begin(self._routes.current(), ticket, body, header_list(headers))
+        except (ValueError, OSError) as error:
+            self._messages.append(Delivered(ticket, wrong_setting(error)))

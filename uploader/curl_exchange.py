@@ -1,0 +1,114 @@
+"""One request at a time on a handle of curl's, used again and again."""
+
+from __future__ import annotations
+
+import pycurl
+
+from uploader.curl_answers import Answers, detailed, is_complete, is_plain, is_sane
+from uploader.curl_failures import failure, took_too_long
+from uploader.curl_options import handle_for
+from uploader.curl_route import Route
+from uploader.outcome import BODY_BYTES, Answer, Failure, Trouble
+
+_MICROSECONDS = 1e-6
+# When the last byte went out; older libcurl knows when the first one did.
+_SENT_TIME: int = getattr(pycurl, "POSTTRANSFER_TIME_T", pycurl.PRETRANSFER_TIME_T)
+
+
+class Exchange:
+    """A request and what has come of it so far."""
+
+    def __init__(self, route: Route, connect_timeout: float) -> None:
+        """Make a handle for this way; the timeout is in seconds."""
+        self.route = route
+        self.ticket = 0
+        self.started_at = 0.0
+        self.posts = True
+        """Whether it may be used again."""
+        self.due = 0.0
+        """When to look whether it takes too long."""
+        self._length = 0
+        self._lines: list[bytes] = []
+        self._body: list[bytes] = []
+        self._received = 0
+        self._sent = 0
+        self._waits_since = 0.0
+        self.handle = handle_for(route, connect_timeout)
+        self.handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
+        self.handle.setopt(pycurl.WRITEFUNCTION, self._take)
+
+    def begin(self, ticket: int, body: bytes | None, headers: list[bytes], now: float) -> None:
+        """Make it a POST of `body`, or OPTIONS without one; the caller hands it to curl."""
+        if body is None:
+            self.posts = False
+            self.handle.setopt(pycurl.CUSTOMREQUEST, "OPTIONS")
+        else:
+            self.handle.setopt(pycurl.POSTFIELDS, body)
+        self.handle.setopt(pycurl.HTTPHEADER, headers)
+        self.ticket = ticket
+        self.started_at = self._waits_since = now
+        self._length = len(body or b"")
+        self._sent = 0
+        self._received = 0
+        self._lines.clear()
+        self._body.clear()
+
+    def answer(self, answers: Answers) -> Answer | Failure:
+        """Return what has come, when it has come to its end."""
+        lines, body = self._lines, b"".join(self._body)
+        if is_plain(lines, body):
+            handle = self.handle
+            content_type: bytes | None = handle.getinfo_raw(pycurl.CONTENT_TYPE)
+            return answers.plain(handle.getinfo(pycurl.RESPONSE_CODE), content_type, body)
+        return self._detailed(cut=False)
+
+    def broken(self, code: int, words: str) -> Answer | Failure:
+        """Return what has come, when it ended with an error of curl's."""
+        handle = self.handle
+        # Who refuses a request may hang up before it is read: then the status is enough.
+        refused = code != pycurl.E_OPERATION_TIMEDOUT and self._status() >= 400  # noqa: PLR2004
+        if self._received > BODY_BYTES or refused:
+            return self._detailed(cut=True)
+        return failure(
+            code, words, handle.getinfo(pycurl.OS_ERRNO), handle.getinfo(pycurl.HTTP_CONNECTCODE)
+        )
+
+    def late(self) -> Answer | Failure:
+        """Return what has come when there is no more time."""
+        if self._status():
+            return self._detailed(cut=True)  # the status has come, and that is what matters
+        return took_too_long("the answer takes too long")
+
+    def extended(self, now: float, read_timeout: float) -> float | None:
+        """Return when to look again, or None if it takes too long now.
+
+        All of an answer has `read_timeout` seconds to come, from the last byte of the request on;
+        sending may take any time as long as it goes on.
+        """
+        if not self.handle.getinfo(pycurl.PRETRANSFER_TIME):  # curl itself limits connecting
+            return now + min(read_timeout, 1.0)
+        sent = int(self.handle.getinfo(pycurl.SIZE_UPLOAD_T))
+        if sent < self._length:
+            if sent == self._sent:
+                return None
+            self._sent = sent
+            self._waits_since = now
+            return now + read_timeout
+        sent_at = self.started_at + self.handle.getinfo(_SENT_TIME) * _MICROSECONDS
+        end = max(sent_at, self._waits_since) + read_timeout
+        return end if end > now else None
+
+    def _status(self) -> int:
+        """Return the status of an answer whose headers are all there, else 0."""
+        return int(self.handle.getinfo(pycurl.RESPONSE_CODE)) if is_complete(self._lines) else 0
+
+    def _detailed(self, *, cut: bool) -> Answer | Failure:
+        if not is_sane(self._lines):
+            return Failure(Trouble.NETWORK, "the answer has too many or too long headers")
+        status = self.handle.getinfo(pycurl.RESPONSE_CODE)
+        return detailed(status, self._lines, b"".join(self._body), cut=cut)
+
+    def _take(self, piece: bytes) -> int | None:
+        self._body.append(piece)
+        self._received += len(piece)
+        return None if self._received <= BODY_BYTES else 0  # which ends it

@@ -1,0 +1,135 @@
+"""The requests that are under way, on the handles and connections that they share."""
+
+from __future__ import annotations
+
+import math
+import select
+import time
+from collections import deque
+from typing import Any
+
+import pycurl
+
+from uploader.carrier import Delivered
+from uploader.curl_answers import Answers
+from uploader.curl_exchange import Exchange
+from uploader.curl_route import Route
+from uploader.outcome import Answer, Failure
+
+# curl names only sockets with numbers below 1024, and a process may have more: nothing under way
+# waits longer than this for those that it has not named.
+_LONGEST_WAIT = 1.0
+
+_Request = tuple[Route, int, bytes | None, list[bytes]]
+
+
+class Exchanges:
+    """At most `limit` requests at a time; others wait for their turn. Timeouts are in seconds."""
+
+    def __init__(self, connect_timeout: float, read_timeout: float, limit: int) -> None:
+        """Begin without any."""
+        self._connect_timeout = connect_timeout
+        self._read_timeout = read_timeout
+        self._limit = limit
+        self._answers = Answers()
+        self._multi: Any = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, limit)
+        self._under_way: dict[Any, Exchange] = {}
+        self._free: list[Exchange] = []
+        self._waiting: deque[_Request] = deque()
+        self._look_at = math.inf
+
+    def __bool__(self) -> bool:
+        """Tell whether any is under way."""
+        return bool(self._under_way)
+
+    def begin(self, route: Route, ticket: int, body: bytes | None, headers: list[bytes]) -> None:
+        """POST `body`, or ask with OPTIONS without one, as soon as there is room."""
+        if len(self._under_way) >= self._limit:
+            self._waiting.append((route, ticket, body, headers))
+            return
+        exchange = self._exchange(route) if body is not None else self._new(route)
+        now = time.monotonic()
+        exchange.begin(ticket, body, headers, now)
+        exchange.due = now + self._read_timeout
+        self._look_at = min(self._look_at, exchange.due)
+        self._under_way[exchange.handle] = exchange
+        self._multi.add_handle(exchange.handle)
+
+    def go_on(self) -> list[Delivered]:
+        """Send and receive what can be, and return what has come to an end."""
+        ended: list[Delivered] = []
+        self._multi.perform()
+        more = 1
+        while more:
+            more, done, broken = self._multi.info_read()
+            ended += [
+                self._ended(handle, self._under_way[handle].answer(self._answers))
+                for handle in done
+            ]
+            ended += [
+                self._ended(handle, self._under_way[handle].broken(code, words))
+                for handle, code, words in broken
+            ]
+        now = time.monotonic()
+        if now >= self._look_at:
+            ended += self._late_ones(now)
+        while self._waiting and len(self._under_way) < self._limit:
+            self.begin(*self._waiting.popleft())
+        return ended
+
+    def wait(self, seconds: float, ear: int) -> bool:
+        """Wait until there is something to do; tell whether it is to read from `ear`."""
+        readers, writers, _ = self._multi.fdset()
+        if self._under_way:
+            until_late = max(0.0, self._look_at - time.monotonic())
+            seconds = min(seconds, until_late, _LONGEST_WAIT)
+            milliseconds = self._multi.timeout()
+            if milliseconds >= 0:
+                seconds = min(seconds, milliseconds / 1000)
+        readers.append(ear)
+        return ear in select.select(readers, writers, [], seconds)[0]
+
+    def end(self) -> None:
+        """Break off what is under way and close everything."""
+        for handle in self._under_way:
+            self._multi.remove_handle(handle)
+        for exchange in [*self._under_way.values(), *self._free]:
+            exchange.handle.close()
+        self._under_way.clear()
+        self._free.clear()
+        self._waiting.clear()
+        self._multi.close()
+
+    def _exchange(self, route: Route) -> Exchange:
+        while self._free:
+            exchange = self._free.pop()
+            if exchange.route is route:
+                return exchange
+            exchange.handle.close()
+        return self._new(route)
+
+    def _new(self, route: Route) -> Exchange:
+        return Exchange(route, self._connect_timeout)
+
+    def _late_ones(self, now: float) -> list[Delivered]:
+        ended = []
+        for handle, exchange in list(self._under_way.items()):
+            if exchange.due <= now:
+                due = exchange.extended(now, self._read_timeout)
+                if due is None:
+                    ended.append(self._ended(handle, exchange.late()))
+                else:
+                    exchange.due = due
+        self._look_at = min((each.due for each in self._under_way.values()), default=math.inf)
+        return ended
+
+    def _ended(self, handle: Any, result: Answer | Failure) -> Delivered:
+        exchange = self._under_way.pop(handle)
+        self._multi.remove_handle(handle)
+        if exchange.posts:
+            self._free.append(exchange)
+        else:
+            handle.close()
+        return Delivered(exchange.ticket, result)
