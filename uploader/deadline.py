@@ -9,76 +9,46 @@ from __future__ import annotations
 import io
 import socket
 import time
-from functools import cache
-from http.client import HTTPResponse
-from typing import TYPE_CHECKING, Any
-
-from requests.adapters import HTTPAdapter
-from urllib3 import PoolManager
-from urllib3.connectionpool import HTTPConnectionPool
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 
-class _BoundedReader(io.RawIOBase):
-    """What comes from a socket, until the socket's timeout has passed since the construction."""
+class BoundedReader(io.RawIOBase):
+    """What comes from a socket, until the socket's timeout has passed since the first read."""
 
-    def __init__(self, raw: io.RawIOBase, connection: socket.socket) -> None:
-        self._raw = raw
+    def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        timeout = connection.gettimeout()
-        self._deadline = None if timeout is None else time.monotonic() + timeout
+        self._raw = connection.makefile("rb", buffering=0)
+        self._timeout = connection.gettimeout()
+        self._deadline: float | None = None
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """Return what an answer is read from, as a socket does."""
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
+        """Say that it can be read."""
         return True
 
     def readinto(self, buffer: WriteableBuffer) -> int | None:
-        if self._deadline is not None:
-            left = self._deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError("the answer takes too long")
-            self._connection.settimeout(left)
+        """Read what there is, or wait for it. Raises TimeoutError."""
+        if self._timeout is not None:
+            self._limit(self._timeout)
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
+        """Let go of the socket, which stays open."""
         self._raw.close()
         super().close()
 
-
-class _BoundedResponse(HTTPResponse):
-    """The standard library's response. A proxy's answer to CONNECT is read through it, too."""
-
-    def __init__(self, connection: socket.socket, *arguments: Any, **named: Any) -> None:
-        super().__init__(connection, *arguments, **named)
-        self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), connection))
-
-
-class BoundedAdapter(HTTPAdapter):
-    """The adapter of `requests`; an answer has the read timeout to come, all of it."""
-
-    def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
-        """Make the pool manager for connections without a proxy."""
-        super().init_poolmanager(*arguments, **named)
-        _bound(self.poolmanager)
-
-    def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
-        """Return the pool manager for a proxy."""
-        manager = super().proxy_manager_for(proxy, **named)
-        _bound(manager)
-        return manager
-
-
-def _bound(manager: PoolManager) -> None:
-    kinds = manager.pool_classes_by_scheme
-    manager.pool_classes_by_scheme = {scheme: _bounded(kinds[scheme]) for scheme in kinds}
-
-
-@cache
-def _bounded(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
-    """Return the same kind of pool, whose connections have bounded responses."""
-    connection: Any = pool.ConnectionCls
-    if issubclass(connection.response_class, _BoundedResponse):
-        return pool
-    bounded = type(connection.__name__, (connection,), {"response_class": _BoundedResponse})
-    return type(pool.__name__, (pool,), {"ConnectionCls": bounded})
+    def _limit(self, timeout: float) -> None:
+        now = time.monotonic()
+        if self._deadline is None:  # the first read: the socket itself waits no longer than that
+            self._deadline = now + timeout
+            return
+        left = self._deadline - now
+        if left <= 0:
+            raise TimeoutError("the answer takes too long")
+        self._connection.settimeout(left)

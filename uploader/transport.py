@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import requests
-from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import HTTPError, ReadTimeoutError
+from urllib3 import Timeout
+from urllib3.exceptions import HTTPError
 
 from telemetry_spool.headers import on_the_wire
-from uploader.deadline import BoundedAdapter
-from uploader.outcome import BODY_BYTES, Answer, Failure, Trouble
-
-_PIECE_BYTES = 8 * 2**10
+from uploader.adapter import LeanAdapter
+from uploader.outcome import Answer, Failure, Trouble
+from uploader.reply import Reply
 
 # Looking for proxies costs as much as a request does; a system's proxies may change all the same.
 _SETTLED_SECONDS = 30.0
@@ -68,30 +67,34 @@ class RequestsTransport:
         says; with the authorities in `ca_bundle`, else those that the environment says.
         """
         self._endpoint = endpoint
-        self._timeouts = (connect_timeout, read_timeout)
+        self._timeout: Any = Timeout(connect=connect_timeout, read=read_timeout)
         self._proxies = _proxies(proxy, direct=direct)
         self._verify = str(ca_bundle) if ca_bundle else True
         self._session = requests.Session()
-        self._adapter = BoundedAdapter()
+        self._adapter = LeanAdapter()
         self._request: requests.PreparedRequest | None = None
         self._settings: Mapping[str, Any] = {}
         self._settled_at = -math.inf
 
     def send(self, body: bytes, headers: Mapping[str, str]) -> Answer | Failure:
         """POST `body` and return what came back."""
-        return self._exchange(self._prepared(body, headers))
+        if self._request is None:
+            self._request = requests.Request("POST", self._endpoint).prepare()
+        self._request.body = body
+        return self._exchange(self._request, on_the_wire(body, headers))
 
     def probe(self, headers: Mapping[str, str]) -> Answer | Failure:
         """Ask with OPTIONS, which carries nothing, and return what came back."""
         request = requests.Request("OPTIONS", self._endpoint).prepare()
-        request.headers = CaseInsensitiveDict({"Accept-Encoding": "identity", **headers})
-        return self._exchange(request)
+        return self._exchange(request, {"Accept-Encoding": "identity", **headers})
 
-    def _exchange(self, request: requests.PreparedRequest) -> Answer | Failure:
+    def _exchange(
+        self, request: requests.PreparedRequest, headers: dict[str, str]
+    ) -> Answer | Failure:
+        request.headers = headers  # type: ignore[assignment] # each is spelt in one way here
         try:
-            response = self._adapter.send(request, timeout=self._timeouts, **self._environment())
-            with response:
-                return self._answer(response)
+            reply: Any = self._adapter.send(request, timeout=self._timeout, **self._environment())
+            return _answer(reply)
         except requests.exceptions.SSLError as error:
             broken_off = isinstance(_innermost(error), _BROKEN_OFF)
             return Failure(Trouble.NETWORK if broken_off else Trouble.TLS, _words(error))
@@ -108,14 +111,6 @@ class RequestsTransport:
         except OSError as error:  # requests' own word for a CA bundle that is not there
             return Failure(Trouble.CONFIGURATION, _words(error))
 
-    def _prepared(self, body: bytes, headers: Mapping[str, str]) -> requests.PreparedRequest:
-        if self._request is None:
-            self._request = requests.Request("POST", self._endpoint).prepare()
-        request = self._request
-        request.body = body
-        request.headers = CaseInsensitiveDict(on_the_wire(body, headers))
-        return request
-
     def _environment(self) -> Mapping[str, Any]:
         """Return what the environment says of proxies and CA bundles, looked up now and then."""
         now = time.monotonic()
@@ -126,35 +121,19 @@ class RequestsTransport:
             self._settled_at = now
         return self._settings
 
-    def _answer(self, response: requests.Response) -> Answer:
-        body, cut = self._read(response)
-        # Compressed though we asked for none of it: as good as unread, and never unpacked.
-        encoded = response.headers.get("Content-Encoding", "").lower() not in ("", "identity")
-        return Answer(
-            status=response.status_code,
-            content_type=response.headers.get("Content-Type", ""),
-            retry_after=response.headers.get("Retry-After"),
-            location=response.headers.get("Location"),
-            body=body,
-            cut=cut or (encoded and body != b""),
-        )
 
-    def _read(self, response: requests.Response) -> tuple[bytes, bool]:
-        """Read the beginning of the body, or what of it comes before the read timeout."""
-        body = b""
-        try:
-            while len(body) <= BODY_BYTES:
-                piece = response.raw.read1(_PIECE_BYTES, decode_content=False)
-                if not piece:
-                    return body, False
-                body += piece
-        except ReadTimeoutError:
-            pass  # the status has come, and that is what matters
-        except HTTPError:
-            # Who refuses a request may hang up before it is read: then the status is enough.
-            if response.ok:
-                raise
-        return body[:BODY_BYTES], True
+def _answer(reply: Reply) -> Answer:
+    headers = reply.headers
+    # Compressed though we asked for none of it: as good as unread, and never unpacked.
+    encoded = headers.get("content-encoding", "").lower() not in ("", "identity")
+    return Answer(
+        status=reply.status,
+        content_type=headers.get("content-type", ""),
+        retry_after=headers.get("retry-after"),
+        location=headers.get("location"),
+        body=reply.body,
+        cut=reply.cut or (encoded and reply.body != b""),
+    )
 
 
 def _proxies(proxy: str | None, *, direct: bool) -> dict[str, str]:
