@@ -6,6 +6,7 @@ PYTEST_ARGS ?=
 PARALLEL ?= -n 3 --dist loadfile
 SOAK_ARGS ?=
 IDLE_ARGS ?=
+BENCH_ARGS ?= --markdown docs/performance.md
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
 # Errors only: where an index is configured in an odd way, pip warns with every line.
@@ -19,6 +20,11 @@ VENV_STAMP = $(VENV)/.installed
 DEMO_VENV = .cache/demo-venv
 DEMO_STAMP = $(DEMO_VENV)/.installed
 DEMO_FLOWER = flwr[simulation]>=1.41,<1.42
+
+# The benchmarks run what users install, with the extra [fast] beside their peers, and without it.
+BENCH_VENV = .cache/bench-venv
+BENCH_PLAIN_VENV = .cache/bench-plain-venv
+BENCH_STAMP = $(BENCH_VENV)/.installed
 
 # Directories too: their time changes when a file in them is deleted.
 SOURCES = pyproject.toml README.md $(shell find telemetry_spool uploader startup systemd launchd \
@@ -58,14 +64,22 @@ format: $(VENV_STAMP) ## Format the code and fix what can be fixed
 	@$(VENV)/bin/python -m ruff check --fix
 	@$(VENV)/bin/python -m ruff format
 
-bench: $(VENV_STAMP) ## Measure appending side by side with peers
-	@$(VENV)/bin/python -m benchmarks.append
+bench: $(BENCH_STAMP) ## Measure side by side with others: 30 minutes (BENCH_ARGS=--quick: one)
+	@$(BENCH_VENV)/bin/python -m benchmarks $(BENCH_ARGS)
 
 bench-idle: $(VENV_STAMP) ## Measure the idle daemon: 20 minutes (IDLE_ARGS="--minutes 1")
 	@$(VENV)/bin/python -m benchmarks.idle $(IDLE_ARGS)
 
 soak: $(VENV_STAMP) ## A million events through kills and faults (SOAK_ARGS=... is passed on): hours
 	@$(VENV)/bin/python -m tests.faults.soak $(SOAK_ARGS)
+
+$(BENCH_STAMP): Makefile benchmarks/requirements.txt $(SOURCES)
+	@echo "Setting up $(BENCH_VENV) ..."
+	$(call new_venv,$(BENCH_PLAIN_VENV))
+	@$(BENCH_PLAIN_VENV)/bin/python $(PIP_INSTALL) .
+	$(call new_venv,$(BENCH_VENV))
+	@$(BENCH_VENV)/bin/python $(PIP_INSTALL) '.[fast]' -r benchmarks/requirements.txt
+	@touch $@
 
 clean: ## Remove the environments, caches and build results
 	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache
