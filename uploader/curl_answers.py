@@ -3,46 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from email.message import Message
 
-from uploader.outcome import BODY_BYTES, Answer
+from uploader.outcome import BODY_BYTES, Answer, Failure, Trouble
 
+# As many and as long as the standard library takes.
 _LINES = 100
 _LINE_BYTES = 2**16
-# What is looked for in all lines at once: nearly every answer has none of these.
-_TELLING = (b"\nretry-after:", b"\nlocation:", b"\ncontent-encoding:")
+_SEEN = 256
 
 
 class Answers:
-    """Makes answers, and gives the same object for the same one: whoever judges it can tell."""
+    """Makes answers, and gives the same object for the same one: whoever judges it can tell.
+
+    Most answers are the last one again, whose header lines have all been seen: then they are not
+    looked at.
+    """
 
     def __init__(self) -> None:
         """Know none."""
         self._usual = Answer(0)
-        self._usual_type: bytes | None = b""
+        self._status_line = b""
+        self._type_line: bytes | None = None
+        self._count = -1
+        self._harmless: set[bytes] = set()
 
-    def plain(self, status: int, content_type: bytes | None, body: bytes) -> Answer:
-        """Return the answer that has nothing else to it."""
-        usual = self._usual
-        if body == usual.body and status == usual.status and content_type == self._usual_type:
-            return usual
-        self._usual = Answer(status, (content_type or b"").decode("latin-1"), body=body)
-        self._usual_type = content_type
+    def again(self, lines: list[bytes], body: bytes) -> Answer | None:
+        """Return the last answer if this is the same one."""
+        if (
+            len(lines) == self._count
+            and lines[0] == self._status_line
+            and body == self._usual.body
+            and (self._type_line is None or self._type_line in lines)
+            and self._harmless.issuperset(lines)
+        ):
+            return self._usual
+        return None
+
+    def read(self, status: int, lines: list[bytes], body: bytes) -> Answer | Failure:
+        """Return the answer that came to its end."""
+        answer = read(status, lines, body, cut=False)
+        if isinstance(answer, Failure) or answer.retry_after or answer.location or answer.cut:
+            return answer
+        types = [line for line in lines if line[:13].lower() == b"content-type:"]
+        if len(types) > 1 or _start(lines):
+            return answer
+        type_line = types[0] if types else None
+        if (answer, lines[0], type_line) != (self._usual, self._status_line, self._type_line):
+            self._usual = answer
+            self._status_line, self._type_line = lines[0], type_line
+            self._harmless.clear()
+        if len(self._harmless) > _SEEN:  # dates, numbers of requests
+            self._harmless.clear()
+        self._harmless.update(lines)
+        self._count = len(lines)
         return self._usual
-
-
-def is_plain(lines: Sequence[bytes], body: bytes) -> bool:
-    """Tell whether status, content type and body are all that there is to an answer."""
-    if len(lines) > _LINES or len(body) > BODY_BYTES:
-        return False
-    head = b"".join(lines).lower()
-    first, second, third = _TELLING
-    return not (first in head or second in head or third in head or len(head) > _LINE_BYTES)
-
-
-def is_sane(lines: Sequence[bytes]) -> bool:
-    """Tell whether headers are as few and as short as any server's."""
-    return len(lines) <= _LINES and all(len(line) <= _LINE_BYTES for line in lines)
 
 
 def is_complete(lines: Sequence[bytes]) -> bool:
@@ -50,27 +64,29 @@ def is_complete(lines: Sequence[bytes]) -> bool:
     return _end(lines) is not None
 
 
-def detailed(status: int, lines: Sequence[bytes], body: bytes, *, cut: bool) -> Answer:
+def read(status: int, lines: Sequence[bytes], body: bytes, *, cut: bool) -> Answer | Failure:
     """Return the answer with these header lines; `cut` if more of the body was to come."""
+    if len(lines) > _LINES or any(len(line) > _LINE_BYTES for line in lines):
+        return Failure(Trouble.NETWORK, "the answer has too many or too long headers")
     headers = _headers(lines)
     # Compressed though we asked for none of it: as good as unread, and never unpacked.
-    encoded = headers.get("Content-Encoding", "").lower() not in ("", "identity")
+    encoded = headers.get(b"content-encoding", "").lower() not in ("", "identity")
     return Answer(
         status=status,
-        content_type=headers.get("Content-Type", ""),
-        retry_after=headers.get("Retry-After"),
-        location=headers.get("Location"),
+        content_type=headers.get(b"content-type", ""),
+        retry_after=headers.get(b"retry-after"),
+        location=headers.get(b"location"),
         body=body[:BODY_BYTES],
         cut=cut or len(body) > BODY_BYTES or (encoded and body != b""),
     )
 
 
-def _headers(lines: Sequence[bytes]) -> Message:
-    headers = Message()
+def _headers(lines: Sequence[bytes]) -> dict[bytes, str]:
+    headers: dict[bytes, str] = {}
     for line in lines[_start(lines) : _end(lines)]:
-        name, colon, value = line.decode("latin-1").partition(":")
+        name, colon, value = line.partition(b":")
         if colon:
-            headers[name] = value.strip()
+            headers[name.lower()] = value.strip().decode("latin-1")
     return headers
 
 

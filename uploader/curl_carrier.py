@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from telemetry_spool.headers import on_the_wire
 from uploader.carrier import Delivered, Message, Signal
 from uploader.curl_exchanges import Exchanges
 from uploader.curl_failures import wrong_setting
@@ -51,11 +50,11 @@ class CurlCarrier:
 
     def submit(self, ticket: int, body: bytes, headers: Mapping[str, str]) -> None:
         """Begin to POST `body` with these headers; what comes of it is delivered later."""
-        self._begin(ticket, body, on_the_wire(body, headers))
+        self._begin(ticket, body, headers)
 
     def probe(self, ticket: int, headers: Mapping[str, str]) -> None:
         """Begin to ask with OPTIONS, which carries nothing."""
-        self._begin(ticket, None, {"Accept-Encoding": "identity", **headers})
+        self._begin(ticket, None, headers)
 
     def put(self, signal: Signal) -> None:
         """Deliver a signal, which ends a wait at once; from any thread or a signal handler."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pycurl
 
-from uploader.curl_answers import Answers, detailed, is_complete, is_plain, is_sane
+from uploader.curl_answers import Answers, is_complete, read
 from uploader.curl_failures import failure, took_too_long
 from uploader.curl_options import handle_for
 from uploader.curl_route import Route
-from uploader.outcome import BODY_BYTES, Answer, Failure, Trouble
+from uploader.outcome import BODY_BYTES, Answer, Failure
 
 _MICROSECONDS = 1e-6
 # When the last byte went out; older libcurl knows when the first one did.
@@ -37,7 +37,7 @@ class Exchange:
         self.handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         self.handle.setopt(pycurl.WRITEFUNCTION, self._take)
 
-    def begin(self, ticket: int, body: bytes | None, headers: list[bytes], now: float) -> None:
+    def begin(self, ticket: int, body: bytes | None, headers: list[str], now: float) -> None:
         """Make it a POST of `body`, or OPTIONS without one; the caller hands it to curl."""
         if body is None:
             self.posts = False
@@ -55,12 +55,11 @@ class Exchange:
 
     def answer(self, answers: Answers) -> Answer | Failure:
         """Return what has come, when it has come to its end."""
-        lines, body = self._lines, b"".join(self._body)
-        if is_plain(lines, body):
-            handle = self.handle
-            content_type: bytes | None = handle.getinfo_raw(pycurl.CONTENT_TYPE)
-            return answers.plain(handle.getinfo(pycurl.RESPONSE_CODE), content_type, body)
-        return self._detailed(cut=False)
+        body = b"".join(self._body)
+        again = answers.again(self._lines, body)
+        if again is not None:
+            return again
+        return answers.read(self.handle.getinfo(pycurl.RESPONSE_CODE), self._lines, body)
 
     def broken(self, code: int, words: str) -> Answer | Failure:
         """Return what has come, when it ended with an error of curl's."""
@@ -68,7 +67,7 @@ class Exchange:
         # Who refuses a request may hang up before it is read: then the status is enough.
         refused = code != pycurl.E_OPERATION_TIMEDOUT and self._status() >= 400  # noqa: PLR2004
         if self._received > BODY_BYTES or refused:
-            return self._detailed(cut=True)
+            return self._cut()
         return failure(
             code, words, handle.getinfo(pycurl.OS_ERRNO), handle.getinfo(pycurl.HTTP_CONNECTCODE)
         )
@@ -76,7 +75,7 @@ class Exchange:
     def late(self) -> Answer | Failure:
         """Return what has come when there is no more time."""
         if self._status():
-            return self._detailed(cut=True)  # the status has come, and that is what matters
+            return self._cut()  # the status has come, and that is what matters
         return took_too_long("the answer takes too long")
 
     def extended(self, now: float, read_timeout: float) -> float | None:
@@ -102,11 +101,9 @@ class Exchange:
         """Return the status of an answer whose headers are all there, else 0."""
         return int(self.handle.getinfo(pycurl.RESPONSE_CODE)) if is_complete(self._lines) else 0
 
-    def _detailed(self, *, cut: bool) -> Answer | Failure:
-        if not is_sane(self._lines):
-            return Failure(Trouble.NETWORK, "the answer has too many or too long headers")
+    def _cut(self) -> Answer | Failure:
         status = self.handle.getinfo(pycurl.RESPONSE_CODE)
-        return detailed(status, self._lines, b"".join(self._body), cut=cut)
+        return read(status, self._lines, b"".join(self._body), cut=True)
 
     def _take(self, piece: bytes) -> int | None:
         self._body.append(piece)

@@ -20,7 +20,7 @@ from uploader.outcome import Answer, Failure
 # waits longer than this for those that it has not named.
 _LONGEST_WAIT = 1.0
 
-_Request = tuple[Route, int, bytes | None, list[bytes]]
+_Request = tuple[Route, int, bytes | None, list[str]]
 
 
 class Exchanges:
@@ -44,7 +44,7 @@ class Exchanges:
         """Tell whether any is under way."""
         return bool(self._under_way)
 
-    def begin(self, route: Route, ticket: int, body: bytes | None, headers: list[bytes]) -> None:
+    def begin(self, route: Route, ticket: int, body: bytes | None, headers: list[str]) -> None:
         """POST `body`, or ask with OPTIONS without one, as soon as there is room."""
         if len(self._under_way) >= self._limit:
             self._waiting.append((route, ticket, body, headers))
@@ -60,8 +60,8 @@ class Exchanges:
     def go_on(self) -> list[Delivered]:
         """Send and receive what can be, and return what has come to an end."""
         ended: list[Delivered] = []
-        self._multi.perform()
-        more = 1
+        _, running = self._multi.perform()
+        more = running < len(self._under_way)
         while more:
             more, done, broken = self._multi.info_read()
             ended += [

@@ -11,7 +11,7 @@ import pycurl
 from uploader.curl_route import Route
 
 # What curl would say by itself and `requests` does not. "Name:" leaves a header out.
-_UNSAID = ("Accept:", "Expect:", "Proxy-Connection:")
+_OURS = ("Accept-Encoding: identity", "Accept:", "Expect:", "Proxy-Connection:")
 
 
 def handle_for(route: Route, connect_timeout: float) -> Any:
@@ -22,13 +22,15 @@ def handle_for(route: Route, connect_timeout: float) -> Any:
     return handle
 
 
-def header_list(headers: Mapping[str, str]) -> list[bytes]:
-    """Return headers as curl takes them. Raises UnicodeEncodeError."""
-    lines = [f"{name}: {headers[name]}" if headers[name] else f"{name};" for name in headers]
-    lines += _UNSAID
+def header_list(headers: Mapping[str, str]) -> list[str]:
+    """Return headers as curl takes them, which adds `Host` and `Content-Length` by itself."""
+    lines = [f"{name}: {value}" for name, value in headers.items()]
+    lines += _OURS
+    if "" in headers.values():
+        lines = [f"{line[:-2]};" if line.endswith(": ") else line for line in lines]
     if "Content-Type" not in headers:
         lines.append("Content-Type:")
-    return [line.encode("latin-1") for line in lines]
+    return lines
 
 
 def _constant(connect_timeout: float) -> dict[int, object]:
