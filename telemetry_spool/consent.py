@@ -6,9 +6,9 @@ import math
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 from telemetry_spool import paths, policy
 from telemetry_spool.settings import SettingError, Source
@@ -26,8 +26,7 @@ class Mode(Enum):
     """Nothing is recorded and nothing is sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Consent:
+class Consent(NamedTuple):
     """A mode and the rule that decided it, in words for a person.
 
     `releases` tells whether in mode `local` the user may let single events be sent.
@@ -93,8 +92,7 @@ def most_private(policy_allows: Consent, chosen: Consent) -> Consent:
     return chosen if order(chosen.mode) > order(policy_allows.mode) else policy_allows
 
 
-@dataclass(frozen=True, slots=True)
-class _Policy:
+class _Policy(NamedTuple):
     """A site policy that could be understood, and the stamp its file had just before."""
 
     stamp: policy.Stamp

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import json.encoder
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 
 def _encoder() -> Callable[[object], str]:
@@ -45,8 +44,7 @@ _encode = _encoder()
 _KEYS = ["event_type", "event_details", "context"]
 
 
-@dataclass(frozen=True, slots=True)
-class ContextTemplate:
+class ContextTemplate(NamedTuple):
     """The JSON text of a context, cut where its date belongs."""
 
     before_date: str

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import Counter, deque
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from telemetry_spool.appending import LOCK_WAIT_SECONDS, Unsuitable
 from telemetry_spool.journal import Journal
@@ -22,12 +22,11 @@ def receipts_journal(directories: Directories) -> Journal:
     return Journal(directories.receipts, RECEIPT_BYTES, RECEIPT_DAYS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Loss:
+class _Loss(NamedTuple):
     """Events that the process `pid` has lost and not written down yet."""
 
     pid: int
-    count: int
+    events: int
     reason: str
 
 
@@ -81,4 +80,4 @@ class LossLedger:
             except IndexError:
                 return counts
             if loss.pid == pid:
-                counts[loss.reason] += loss.count
+                counts[loss.reason] += loss.events

@@ -6,10 +6,10 @@ import os
 import re
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from pathlib import Path
+from typing import NamedTuple
 
 # Not when they are needed: a signal handler that interrupts an import finds half a module.
 import platformdirs
@@ -72,8 +72,7 @@ class Kind(Enum):
         return self in (Kind.ACTIVE_LOCAL, Kind.SEALED_LOCAL)
 
 
-@dataclass(frozen=True, slots=True)
-class Directories:
+class Directories(NamedTuple):
     """Where everything is. `root` has it all; `spool` can be elsewhere (a drop box)."""
 
     root: Path
@@ -235,8 +234,7 @@ def mode_request_name(uid: int, now: datetime, token: bytes) -> str:
     return f"{mode_name(uid)}.{_stamp(now, token, local=False)}"
 
 
-@dataclass(frozen=True, slots=True)
-class ModeFile:
+class ModeFile(NamedTuple):
     """Whose choice of mode a file in a drop box has; a `request` is not in its place yet."""
 
     uid: int

@@ -13,7 +13,7 @@ import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from telemetry_spool import paths
 
@@ -29,8 +29,7 @@ _RESPECTED_SECONDS = 24 * 3600.0
 _KEPT_SECONDS = 7 * 24 * 3600.0
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(NamedTuple):
     """The note at `path`, for a quota of `limit` bytes."""
 
     path: str

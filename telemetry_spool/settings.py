@@ -8,11 +8,9 @@ knows.
 from __future__ import annotations
 
 import os
-import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ENVIRONMENT = "environment"
 FLAGS = "flag"
@@ -22,8 +20,7 @@ class SettingError(ValueError):
     """A setting or a settings file is wrong; the message is one line and names place and remedy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(NamedTuple):
     """One setting.
 
     `convert` takes a TOML value or the text of a variable or flag and returns the value, or raises
@@ -50,16 +47,14 @@ class Setting:
         return f"--{self.name.replace('_', '-')}"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """A place that settings come from: its name for people, and what it says by setting name."""
 
     label: str
     values: Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     """A setting's value and the place it came from."""
 
     value: Any
@@ -169,8 +164,11 @@ def file(path: Path) -> Source:
 
 def parse_toml(content: bytes, label: str) -> Source:
     """Read the bytes of a TOML file. Raises SettingError if they are not TOML."""
+    # Most Flower processes have no file to read, and compiling its patterns takes milliseconds.
+    from tomllib import loads
+
     try:
-        return Source(label, tomllib.loads(content.decode("utf-8")))
+        return Source(label, loads(content.decode("utf-8")))
     except (ValueError, RecursionError) as error:
         raise SettingError(f"{label}: not valid TOML: {error}") from error
 

@@ -312,7 +312,7 @@ def test_a_writer_goes_on_with_defaults_and_says_what_was_wrong() -> None:
 
 NO_HOME = """
 import os, sys
-import telemetry_spool.settings, platformdirs.unix, tomllib
+import telemetry_spool.settings, dataclasses, platformdirs.unix, tomllib
 for name in [name for name in os.environ if name == "HOME" or name.startswith("XDG_")]:
     del os.environ[name]
 # A user id that no password database has, as containers give: 4242424.
