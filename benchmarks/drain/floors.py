@@ -81,7 +81,7 @@ def post_multi(url: str, file: Path, in_flight: int) -> None:
         handle.setopt(pycurl.HTTPHEADER, headers)
         handle.setopt(pycurl.WRITEFUNCTION, len)
         free.append(handle)
-    busy = 0
+    busy, line = 0, b""
     with file.open("rb") as opened:
         while True:
             while free and (line := opened.readline()):
@@ -102,7 +102,7 @@ def post_multi(url: str, file: Path, in_flight: int) -> None:
                     raise RuntimeError(failed[0][2])
                 if not queued:
                     break
-            if not free:
+            if busy == in_flight or not line:
                 multi.select(1.0)
 
 

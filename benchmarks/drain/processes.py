@@ -12,6 +12,7 @@ from pathlib import Path
 
 _LOOK_SECONDS = 0.05
 _STOP_SECONDS = 15.0
+_LONGEST_SECONDS = 600.0
 _SAID_CHARACTERS = 200
 
 
@@ -44,7 +45,8 @@ def run(
 ) -> Usage:
     """Run `command` in `directory` and return what it used.
 
-    Raises Failed if it ends with an error, or if nothing new has arrived for `patience` seconds.
+    Raises Failed if it ends with an error, or if nothing new has arrived for `patience` seconds,
+    or not everything in ten minutes.
     """
     log = directory / "said"
     with log.open("wb") as said:
@@ -83,14 +85,18 @@ def _until_done(
 ) -> None:
     before = 0
     deadline = time.monotonic() + patience
+    end = time.monotonic() + _LONGEST_SECONDS
     while not watched.ended():
         count = arrived()
         if count >= expected and command.stays:
             return
         if count > before:
             before, deadline = count, time.monotonic() + patience
-        if time.monotonic() > deadline:
+        now = time.monotonic()
+        if now > deadline:
             raise Failed(f"{count} of {expected} events arrived, then none for {patience:g} s")
+        if now > end:
+            raise Failed(f"{count} of {expected} events arrived in {_LONGEST_SECONDS:g} s")
         time.sleep(_LOOK_SECONDS)
 
 

@@ -14,6 +14,8 @@ from benchmarks.drain.processes import Failed
 from benchmarks.drain.source import Source
 from benchmarks.drain.subjects import Subject
 
+WARM_UP_EVENTS = 2_000
+
 
 @dataclass(slots=True)
 class Measured:
@@ -37,9 +39,13 @@ def take_turns(
 ) -> list[Measured]:
     """Measure every subject that is not missing, once a round; `fault` finds fault with a run.
 
-    One that fails, or does not deliver every event, is not tried again.
+    One that fails, or does not deliver every event, is not tried again. A first round of few events
+    does not count: it warms up what can be, and tells early what cannot work.
     """
     found = [Measured(subject) for subject in subjects if not subject.missing]
+    for each in found:
+        _measure(each, min(events, WARM_UP_EVENTS), 0, scratch, fault)
+        each.runs.clear()
     for number in range(1, rounds + 1):
         for each in random.sample(found, len(found)):
             if not each.failure:
@@ -60,7 +66,7 @@ def _measure(
         each.failure = _incomplete(run) or fault(run)
         each.runs.append(run)
     said = each.failure or f"{run.cpu_microseconds:.2f} µs CPU an event, {run.wall_seconds:.1f} s"
-    progress(f"round {number}: {subject.name}: {said}")
+    progress(f"{f'round {number}' if number else 'warm-up'}: {subject.name}: {said}")
 
 
 def _incomplete(run: Run) -> str:
