@@ -19,6 +19,7 @@ from benchmarks.drain.programs import (
 )
 from benchmarks.drain.sinks import REPOSITORY, Endpoint
 from benchmarks.drain.subjects import PLAIN_ANSWER, Job, Kind, Subject
+from tests.support.network import network_variables
 
 CONFIGURATIONS = REPOSITORY / "benchmarks" / "peers"
 
@@ -92,7 +93,10 @@ class Peers:
             written.write_text(_filled((CONFIGURATIONS / config).read_text(), places))
             arguments = [_filled(each, places) for each in program.arguments]
             extra = _module_path(program, modules)
-            return Command([*argv, *extra, *arguments], dict(os.environ), stays=True)
+            # libcurl would go to the endpoint on loopback through this machine's proxy.
+            hidden = network_variables()
+            environ = {name: os.environ[name] for name in os.environ if name not in hidden}
+            return Command([*argv, *extra, *arguments], environ, stays=True)
 
         return Subject(
             name=f"{program.title}, {title}",
