@@ -13,6 +13,8 @@ from uploader.outcome import BODY_BYTES, Answer, Failure
 _MICROSECONDS = 1e-6
 # When the last byte went out; older libcurl knows when the first one did.
 _SENT_TIME: int = getattr(pycurl, "POSTTRANSFER_TIME_T", pycurl.PRETRANSFER_TIME_T)
+# What curl gets into a socket's buffer by looking after it, though the peer takes nothing.
+_PUSH_BYTES = 2**16
 
 
 class Exchange:
@@ -76,19 +78,20 @@ class Exchange:
         """Return what has come when there is no more time."""
         if self._status():
             return self._cut()  # the status has come, and that is what matters
-        return took_too_long("the answer takes too long")
+        sending = int(self.handle.getinfo(pycurl.SIZE_UPLOAD_T)) < self._length
+        return took_too_long(f"the {'request' if sending else 'answer'} takes too long")
 
     def extended(self, now: float, read_timeout: float) -> float | None:
         """Return when to look again, or None if it takes too long now.
 
         All of an answer has `read_timeout` seconds to come, from the last byte of the request on;
-        sending may take any time as long as it goes on.
+        sending may take any time as long as more than `_PUSH_BYTES` get away in `read_timeout`.
         """
         if not self.handle.getinfo(pycurl.PRETRANSFER_TIME):  # curl itself limits connecting
             return now + min(read_timeout, 1.0)
         sent = int(self.handle.getinfo(pycurl.SIZE_UPLOAD_T))
         if sent < self._length:
-            if sent == self._sent:
+            if sent - self._sent <= _PUSH_BYTES:
                 return None
             self._sent = sent
             self._waits_since = now

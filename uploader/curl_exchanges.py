@@ -32,9 +32,8 @@ class Exchanges:
         self._read_timeout = read_timeout
         self._limit = limit
         self._answers = Answers()
-        self._multi: Any = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, limit)
+        self._multi = _multi(limit)
+        self._distrusted = False
         self._under_way: dict[Any, Exchange] = {}
         self._free: list[Exchange] = []
         self._waiting: deque[_Request] = deque()
@@ -49,6 +48,10 @@ class Exchanges:
         if len(self._under_way) >= self._limit:
             self._waiting.append((route, ticket, body, headers))
             return
+        if self._distrusted and not self._under_way:
+            self._multi.close()
+            self._multi = _multi(self._limit)
+            self._distrusted = False
         exchange = self._exchange(route) if body is not None else self._new(route)
         now = time.monotonic()
         exchange.begin(ticket, body, headers, now)
@@ -122,6 +125,8 @@ class Exchanges:
                     ended.append(self._ended(handle, exchange.late()))
                 else:
                     exchange.due = due
+        # A shared connection outlives its requests, and this one may be dead.
+        self._distrusted = self._distrusted or bool(ended)
         self._look_at = min((each.due for each in self._under_way.values()), default=math.inf)
         return ended
 
@@ -133,3 +138,10 @@ class Exchanges:
         else:
             handle.close()
         return Delivered(exchange.ticket, result)
+
+
+def _multi(connections: int) -> Any:
+    multi = pycurl.CurlMulti()
+    multi.setopt(pycurl.M_PIPELINING, pycurl.PIPE_MULTIPLEX)
+    multi.setopt(pycurl.M_MAXCONNECTS, connections)
+    return multi

@@ -23,13 +23,19 @@ def handle_for(route: Route, connect_timeout: float) -> Any:
 
 
 def header_list(headers: Mapping[str, str]) -> list[str]:
-    """Return headers as curl takes them, which adds `Host` and `Content-Length` by itself."""
+    """Return headers as curl takes them, which adds `Host` and `Content-Length` by itself.
+
+    Raises ValueError for what no header can be.
+    """
     lines = [f"{name}: {value}" for name, value in headers.items()]
     lines += _OURS
     if "" in headers.values():
         lines = [f"{line[:-2]};" if line.endswith(": ") else line for line in lines]
     if "Content-Type" not in headers:
         lines.append("Content-Type:")
+    together = "".join(lines)
+    if not (together.isascii() and together.isprintable()):
+        raise ValueError("a header has characters that cannot be sent")
     return lines
 
 
