@@ -17,8 +17,11 @@ LANES = 4
 
 @pytest.fixture
 def gates() -> Gates:
-    """Return gates that everybody may pass."""
-    return Gates(LANES, lambda: 0.5)
+    """Return gates that everybody may pass; the endpoint is known to take much at once of 1."""
+    gates = Gates(LANES, lambda: 0.5)
+    for _ in range(2 * LANES):
+        gates.answered(-1.0, 1, sent_at=-2.0)
+    return gates
 
 
 @pytest.fixture

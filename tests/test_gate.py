@@ -13,12 +13,20 @@ START = 1000.0
 
 UNAVAILABLE = Outcome(Verdict.RETRY, "HTTP 503", status=503)
 TOO_MANY = Outcome(Verdict.RETRY, "HTTP 429", status=429)
+NO_ANSWER = Outcome(Verdict.RETRY, "no answer within 60 s")
 HELD = Outcome(Verdict.HOLD, "HTTP 401", "check the setting", status=401)
 
 
 def gate(concurrency: int = 4, *, random: float = 0.5) -> Gate:
     """Return a gate whose random numbers are all the same."""
     return Gate(concurrency, lambda: random)
+
+
+def answer(subject: Gate, rounds: int = 1, *, begins: float = START) -> None:
+    """Let rounds of as many requests as may be under way go well, each a second long."""
+    for now in range(rounds):
+        for _ in range(subject.allowance(begins + now)):
+            subject.answered(begins + now, sent_at=begins + now - 1)
 
 
 def asked_to_wait(seconds: float) -> Outcome:
@@ -35,12 +43,35 @@ def fail_rounds(subject: Gate, rounds: int, outcome: Outcome = UNAVAILABLE) -> f
     return now
 
 
-def test_a_new_gate_is_open() -> None:
-    """Nothing is known against the endpoint yet."""
-    subject = gate(4)
+@pytest.mark.parametrize(("concurrency", "at_first"), [(1, 1), (2, 2), (4, 2), (64, 2)])
+def test_a_new_gate_is_open(concurrency: int, at_first: int) -> None:
+    """Nothing is known against the endpoint yet, and not much for it."""
+    subject = gate(concurrency)
 
-    assert subject.allowance(START) == 4
+    assert subject.allowance(START) == at_first
     assert subject.trouble is None
+
+
+def test_the_concurrency_doubles_with_each_round_of_answers() -> None:
+    """A round trip is enough to see that the last ones were not too many."""
+    subject = gate(50)
+
+    allowances = []
+    for now in range(7):
+        allowances.append(subject.allowance(START + now))
+        answer(subject, begins=START + now)
+
+    assert allowances == [2, 4, 8, 16, 32, 50, 50]
+
+
+def test_requests_now_and_then_say_nothing_about_many_at_once() -> None:
+    """After a quiet week, a backlog does not meet the endpoint all at once."""
+    subject = gate(64)
+    for hour in range(1000):
+        now = START + 3600 * hour
+        subject.answered(now, sent_at=now - 1)
+
+    assert subject.allowance(now) <= 4
 
 
 def test_the_first_failure_is_probed_again_at_once() -> None:
@@ -79,7 +110,7 @@ def test_a_failure_is_never_free() -> None:
     """Even of a round in which another request went well, the next is a probe."""
     subject = gate(4)
     subject.failed(UNAVAILABLE, START, sent_at=START - 1)
-    subject.answered(START + 1)
+    subject.answered(START + 1, sent_at=START - 1)
 
     subject.failed(UNAVAILABLE, START + 2, sent_at=START - 1)
 
@@ -118,14 +149,14 @@ def test_ten_thousand_failures_are_no_more_than_ten() -> None:
 
 
 def test_an_answer_opens_the_gate() -> None:
-    """After the probe went well everything goes at once again, and the next failure is a first."""
+    """After the probe went well others follow, and the next failure is a first."""
     subject = gate(4)
     fail_rounds(subject, 6)
     now = subject.closed_until
 
-    subject.answered(now)
+    subject.answered(now, sent_at=now - 1)
 
-    assert subject.allowance(now) == 4
+    assert subject.allowance(now) == 2
     assert subject.trouble is None
     subject.failed(UNAVAILABLE, now + 1, sent_at=now + 0.5)
     assert subject.allowance(now + 1) == 1
@@ -136,11 +167,11 @@ def test_an_answer_does_not_cut_a_wait_short() -> None:
     subject = gate(4)
     subject.failed(asked_to_wait(30), START, sent_at=START - 1)
 
-    subject.answered(START + 1)
+    subject.answered(START + 1, sent_at=START - 1)
 
     assert subject.allowance(START + 29) == 0
     assert subject.trouble is not None
-    assert subject.allowance(START + 30) == 4
+    assert subject.allowance(START + 30) >= 1
 
 
 @pytest.mark.parametrize(
@@ -178,49 +209,54 @@ def test_an_operators_error_waits_near_the_cap_from_the_first_time(random: float
     assert subject.trouble == HELD
 
 
-def test_429_halves_the_concurrency_once_a_round() -> None:
-    """Three of the eight answers say it, and they say the same thing."""
-    subject = gate(8)
-    for _ in range(3):
-        subject.failed(TOO_MANY, START, sent_at=START - 1)
-
-    subject.answered(START + 1)
-
-    assert subject.allowance(START + 1) == 4
+FAILURES = [TOO_MANY, UNAVAILABLE, NO_ANSWER]
 
 
-def test_429_never_stops_delivery() -> None:
+@pytest.mark.parametrize("outcome", FAILURES, ids=["429", "503", "timeout"])
+def test_failures_halve_the_concurrency_once_a_round(outcome: Outcome) -> None:
+    """Three of the requests say it, and they say the same thing."""
+    subject = gate(16)
+    answer(subject, 5)
+    assert subject.allowance(START + 5) == 16
+    for late in range(3):
+        subject.failed(outcome, START + 5 + late / 10, sent_at=START + 4)
+
+    subject.answered(START + 6, sent_at=START + 4.5)
+
+    assert subject.allowance(START + 6) == 8
+
+
+@pytest.mark.parametrize("outcome", FAILURES, ids=["429", "503", "timeout"])
+def test_failures_never_stop_delivery(outcome: Outcome) -> None:
     """Half of one is one."""
     subject = gate(4)
-    fail_rounds(subject, 20, TOO_MANY)
+    now = fail_rounds(subject, 20, outcome)
 
-    subject.answered(subject.closed_until)
-
-    assert subject.allowance(subject.closed_until) == 2
-    fail_rounds(subject, 20, TOO_MANY)
     assert subject.allowance(subject.closed_until) == 1
+    now = subject.closed_until
+    subject.answered(now, sent_at=now - 1)
+    assert subject.allowance(now) >= 1
 
 
-def test_concurrency_recovers_while_answers_are_good() -> None:
-    """One more for each round of answers, and never more than the setting."""
-    subject = gate(4)
-    fail_rounds(subject, 3, TOO_MANY)
+def test_after_an_outage_the_concurrency_is_soon_what_it_was() -> None:
+    """The endpoint was away, not overloaded: doubling needs six round trips, not sixty."""
+    subject = gate(64)
+    answer(subject, 10)
+    fail_rounds(subject, 20)
+
+    answer(subject, 7, begins=subject.closed_until)
+
+    assert subject.allowance(subject.closed_until + 7) >= 0.7 * 64
+
+
+@pytest.mark.parametrize("rounds", [1, 5])
+def test_an_operators_error_leaves_the_concurrency_alone(rounds: int) -> None:
+    """It is not about how much is asked at once."""
+    subject = gate(16)
+    answer(subject, 5)
+    now = fail_rounds(subject, rounds, HELD)
     now = subject.closed_until
 
-    allowances = []
-    for _ in range(12):
-        subject.answered(now)
-        allowances.append(subject.allowance(now))
+    subject.answered(now, sent_at=now - 1)
 
-    assert allowances == [2, 2, 3, 3, 3, 4, 4, 4, 4, 4, 4, 4]
-
-
-@pytest.mark.parametrize("outcome", [UNAVAILABLE, HELD], ids=["503", "401"])
-def test_other_failures_leave_the_concurrency_alone(outcome: Outcome) -> None:
-    """Only 429 is about how much is asked at once."""
-    subject = gate(4)
-    fail_rounds(subject, 5, outcome)
-
-    subject.answered(subject.closed_until)
-
-    assert subject.allowance(subject.closed_until) == 4
+    assert subject.allowance(now) == 16

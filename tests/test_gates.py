@@ -19,7 +19,7 @@ def test_one_owners_trouble_closes_no_other_gate() -> None:
     subject.failed(HELD, 10.0, sent_at=9.0, owner=1)
 
     assert subject.of(1).allowance(11.0) == 0
-    assert subject.of(2).allowance(11.0) == 4
+    assert subject.of(2).allowance(11.0) == Gates(4, lambda: 0.0).of(2).allowance(11.0) > 0
 
 
 def test_trouble_is_only_what_nobody_elses_success_disproves() -> None:
@@ -45,3 +45,17 @@ def test_a_private_spool_has_one_gate() -> None:
 
     assert subject.trouble == HELD
     assert subject.closed_until == subject.of(None).closed_until > 10.5
+    assert subject.private is subject.of(None)
+
+
+def test_each_owner_has_a_concurrency_of_its_own() -> None:
+    """Answers to one user's events say nothing about how many of another's go at once."""
+    subject = Gates(16, lambda: 0.5)
+    alone = subject.of(2).allowance(9.0)
+
+    for now in range(10, 16):
+        for _ in range(subject.of(1).allowance(now)):
+            subject.answered(now, owner=1, sent_at=now - 1)
+
+    assert subject.of(1).allowance(16.0) == 16
+    assert subject.of(2).allowance(16.0) == subject.private.allowance(16.0) == alone

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from uploader import backoff
+from uploader.climb import Climb
 from uploader.outcome import Outcome, Verdict
-
-_TOO_MANY_REQUESTS = 429
+from uploader.pace import Pace
 
 
 class Gate:
@@ -15,10 +16,9 @@ class Gate:
 
     def __init__(self, concurrency: int, random: Callable[[], float]) -> None:
         """Allow at most `concurrency` requests at once; `random` returns a number in [0, 1)."""
-        self._concurrency = concurrency
+        self._climb = Climb(concurrency)
+        self._pace = Pace(self._climb)
         self._random = random
-        self._limit = concurrency
-        self._accepted_at_limit = 0
         self._failures = 0
         self._closed_until = 0.0
         self._round_ended = 0.0
@@ -47,17 +47,14 @@ class Gate:
         """Return how many requests may be under way: none, one probe, or as many as go well."""
         if now < self._closed_until:
             return 0
-        return 1 if self._failures else self._limit
+        return 1 if self._failures else self._climb.limit
 
-    def answered(self, now: float) -> None:
-        """Note that the endpoint accepted or rejected an event: it works."""
+    def answered(self, now: float, *, sent_at: float = -math.inf) -> None:
+        """Note that the endpoint accepted or rejected what was sent at `sent_at`: it works."""
         self._failures = 0
-        if now >= self._closed_until:
+        if self._last is not None and now >= self._closed_until:
             self._last = None
-        self._accepted_at_limit += 1
-        if self._accepted_at_limit >= self._limit:
-            self._accepted_at_limit = 0
-            self._limit = min(self._limit + 1, self._concurrency)
+        self._pace.answered(now, now - sent_at)
 
     def failed(self, outcome: Outcome, now: float, *, sent_at: float) -> None:
         """Note a RETRY or HOLD of a request sent at `sent_at`.
@@ -69,11 +66,11 @@ class Gate:
         begins_round = sent_at >= self._round_ended
         if begins_round:
             self._round_ended = now
+        if begins_round and outcome.verdict is Verdict.RETRY:
+            self._climb.failed(at_once=not self._failures)
+            self._pace.failed(now)
         if begins_round or not self._failures:
             self._failures += 1
-        if begins_round and outcome.status == _TOO_MANY_REQUESTS:
-            self._limit = max(1, self._limit // 2)
-            self._accepted_at_limit = 0
         self._closed_until = max(self._closed_until, now + self._wait(outcome))
 
     def _wait(self, outcome: Outcome) -> float:

@@ -6,6 +6,7 @@ over makes only its owner wait; an endpoint that is down is found out by each ow
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -28,7 +29,9 @@ class Gates:
         """Allow each owner `concurrency` requests at once; `random` is in [0, 1)."""
         self._concurrency = concurrency
         self._random = random
-        self._gates: dict[Owner, Gate] = {}
+        self.private = Gate(concurrency, random)
+        """The gate of the only owner of a private spool, None."""
+        self._gates: dict[Owner, Gate] = {None: self.private}
         self._failed: dict[Owner, int] = {}
         self._closed: set[Owner] = set()
         self._results = 0
@@ -36,7 +39,11 @@ class Gates:
 
     def of(self, owner: Owner) -> Gate:
         """Return the gate of one owner."""
-        return self._gates.setdefault(owner, Gate(self._concurrency, self._random))
+        try:
+            return self._gates[owner]
+        except KeyError:
+            gate = self._gates[owner] = Gate(self._concurrency, self._random)
+            return gate
 
     @property
     def trouble(self) -> Outcome | None:
@@ -64,14 +71,15 @@ class Gates:
         last = self._last_answer
         return last.owner != owner and last.number > self._failed[owner]
 
-    def answered(self, now: float, owner: Owner = None) -> None:
-        """Note that the endpoint accepted or rejected an event of this owner's: it works."""
-        self._results += 1
-        self._last_answer = _Answer(self._results, owner)
-        gate = self.of(owner)
-        gate.answered(now)
-        if gate.trouble is None:
-            self._failed.pop(owner, None)
+    def answered(self, now: float, owner: Owner = None, *, sent_at: float = -math.inf) -> None:
+        """Note that the endpoint accepted or rejected what was sent for this owner at `sent_at`."""
+        gate = self.private if owner is None else self.of(owner)
+        gate.answered(now, sent_at=sent_at)
+        if self._failed:  # there is nothing to disprove else, and answers are many
+            self._results += 1
+            self._last_answer = _Answer(self._results, owner)
+            if gate.trouble is None:
+                self._failed.pop(owner, None)
 
     def failed(self, outcome: Outcome, now: float, *, sent_at: float, owner: Owner = None) -> None:
         """Note a RETRY or HOLD of this owner's request, sent at `sent_at`."""
