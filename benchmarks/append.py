@@ -1,41 +1,59 @@
 """What an event costs the program that records it, beside the least that Python could do.
 
-    python -m benchmarks.append
+    python -m benchmarks.append [--json FILE]
 
 The floor is `json.dumps` of the same payload and one `os.write` to a descriptor that is open
 already: no consent, no lock, nothing that another process could rely on. Each subject runs in a
 process of its own, and the rounds take turns in random order, so that noise hits all alike. All of
-it happens in a temporary directory.
+it happens in a temporary directory. Queues from PyPI: `pip install -r benchmarks/requirements.txt`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import random
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
-from time import perf_counter_ns
-from typing import IO
+from time import perf_counter, perf_counter_ns
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+from benchmarks.recorders import PACKAGES
+from benchmarks.subjects import REPOSITORY, Subject, started
 
-ROUND_EVENTS = 500
 ROUNDS = 40
 STARTS = 30
 
-DETAILS = {"num-supernodes": 10, "success": True, "run-id-hash": "0" * 32}
+# The first segments that a process seals in a new spool are followed by a look at all of them.
+WARM_UP_EVENTS = 4_500
 
-# A segment is sealed, and the spool looked through, once in 1,300 events: no percentile below 99.9
-# shows it, but the mean does.
+QUEUES = {
+    "sqlite": "sqlite3, WAL, synchronous=NORMAL",
+    "litequeue": "litequeue",
+    "persist-queue": "persist-queue, SQLiteQueue",
+    "dirq": "dirq, QueueSimple",
+    "azure": "Azure exporter, LocalFileStorage",
+}
+BACKLOG = 10_000
+# With more files, Azure's storage takes longer for each than anybody would wait.
+AZURE_BACKLOG = 250
+# What makes a file an event must not fill its own directory while it is measured.
+QUEUE_ROUND_EVENTS, AZURE_ROUND_EVENTS = 50, 2
+
+CROWD = 32
+CROWD_EVENTS = 1_000
+CROWD_ROUNDS = 5
+
+LINE = b"x" * 703 + b"\n"
+SEGMENT_LINES = 2**20 // len(LINE) + 1
+
 HEADER = ("", "median", "p99", "mean", "ratio")
 
 START_UP = f"""
@@ -55,29 +73,7 @@ from time import perf_counter_ns
 print(0)
 """
 
-
-@dataclass
-class Subject:
-    """One way to record, in a process of its own, and the nanoseconds of each of its events."""
-
-    name: str
-    process: subprocess.Popen[str]
-    nanoseconds: list[int] = field(default_factory=list)
-
-    def take_turn(self, *, counts: bool = True) -> None:
-        """Have it record one round; the first one of a process does not count."""
-        stdin, stdout = self._pipes()
-        stdin.write("go\n")
-        stdin.flush()
-        times = json.loads(stdout.readline())
-        if counts:
-            self.nanoseconds += times
-
-    def _pipes(self) -> tuple[IO[str], IO[str]]:
-        stdin, stdout = self.process.stdin, self.process.stdout
-        if stdin is None or stdout is None:
-            raise ValueError("the process was started without pipes")
-        return stdin, stdout
+Row = dict[str, str | float]
 
 
 def main() -> None:
@@ -89,112 +85,135 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--starts", type=int, default=STARTS)
-    parser.add_argument("--subject", choices=("floor", "event"), help=argparse.SUPPRESS)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to this file")
     arguments = parser.parse_args()
-    if arguments.subject:
-        serve(floor() if arguments.subject == "floor" else event())
-        return
     with tempfile.TemporaryDirectory() as directory:
-        measure_events(Path(directory), arguments.rounds)
-        measure_start_up(arguments.starts)
+        rows = measure_events(Path(directory, "events"), arguments.rounds)
+        rows += measure_crowds(Path(directory, "crowds"))
+    rows += measure_start_up(arguments.starts)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 
 
-def serve(record: Callable[[], None]) -> None:
-    """Record one round for each line that comes in, and answer with the time of each event."""
-    for _ in sys.stdin:
-        times = []
-        for _ in range(ROUND_EVENTS):
-            begin = perf_counter_ns()
-            record()
-            times.append(perf_counter_ns() - begin)
-        sys.stdout.write(json.dumps(times) + "\n")
-        sys.stdout.flush()
-
-
-def event() -> Callable[[], None]:
-    """Return what records one event into the spool."""
-    from telemetry_spool import event as record
-
-    return lambda: record("RUN_SUPERLINK_LEAVE", DETAILS)
-
-
-def floor() -> Callable[[], None]:
-    """Return what dumps the payload of such an event and writes it to an open descriptor."""
-    record = event()
-    record()
-    spool = Path(os.environ["FLWR_TELEMETRY_DIR"]) / "spool"
-    (segment,) = spool.iterdir()
-    payload = json.loads(segment.read_bytes())
-    descriptor = os.open(spool / "floor", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-
-    def dump_and_write() -> None:
-        payload["context"]["date"] = datetime.now(tz=UTC).isoformat()
-        os.write(descriptor, json.dumps(payload).encode() + b"\n")
-
-    return dump_and_write
-
-
-def measure_events(directory: Path, rounds: int) -> None:
+def measure_events(directory: Path, rounds: int) -> list[Row]:
     """Measure all subjects, in turns, and print a line for each."""
-    spools = {"event(), empty spool": 0}
-    spools |= {f"event(), {count:,} sealed segments behind it": count for count in (100, 10_000)}
     with ExitStack() as stack:
-        floor_root = directory / "floor"
-        subjects = [stack.enter_context(started("json.dumps + os.write", "floor", floor_root))]
-        for name, count in spools.items():
-            root = directory / str(count)
-            fill(root / "spool", count)
-            subjects.append(stack.enter_context(started(name, "event", root)))
+        subjects = [
+            stack.enter_context(started("json.dumps + os.write", "floor", directory / "floor")),
+            stack.enter_context(
+                started("the same with open, flock, close", "plain", directory / "plain")
+            ),
+        ]
+        for name, put, limit in spools():
+            root = directory / f"spool{len(subjects)}"
+            put(root / "spool")
+            subject = started(name, "event", root, max_spool_bytes=limit)
+            subjects.append(stack.enter_context(subject))
         for subject in subjects:
-            subject.take_turn(counts=False)
-        for _ in range(rounds):
+            subject.ask(WARM_UP_EVENTS)
+            subject.answer()
+        subjects += queues(directory, stack)
+        for turn in range(rounds + 1):
             for subject in random.sample(subjects, len(subjects)):
-                subject.take_turn()
-    size = _event_bytes(directory / "0" / "spool")
-    events = len(subjects[0].nanoseconds)
-    _write(f"One event of {size} bytes, µs on the calling thread, {events:,} events each\n")
-    _write_table(subjects)
+                subject.take_turn(counts=turn > 0)
+    size = len((directory / "floor" / "floor").read_bytes().splitlines()[0])
+    _write(f"One event of {size} bytes, µs on the calling thread\n")
+    return _table(subjects)
 
 
-def fill(spool: Path, count: int) -> None:
-    """Put small sealed segments into a spool, as a long time offline leaves them."""
+def spools() -> Iterator[tuple[str, Callable[[Path], None], str]]:
+    """Yield the spools to append to: a name, what fills them, and how large they may be."""
+    yield "event(), empty spool", partial(fill, count=0), "1GiB"
+    yield "event(), 10,000 sealed segments behind it", partial(fill, count=10_000), "1GiB"
+    million = partial(fill, count=710, lines=SEGMENT_LINES)
+    yield "event(), 1,000,000 events (710 segments) behind it", million, "4GiB"
+    full = partial(fill, count=63, lines=SEGMENT_LINES, linked=False)
+    yield "event(), a full spool of 64 MiB", full, "64MiB"
+
+
+def fill(spool: Path, *, count: int, lines: int = 1, linked: bool = True) -> None:
+    """Put sealed segments into a spool, as a long time offline leaves them.
+
+    Where none is going to be deleted they are links to one file: 10,000 of them need no room.
+    """
     spool.mkdir(mode=0o700, parents=True)
+    first = spool / f"20260101T000000Z-{0:016x}.jsonl"
     for number in range(count):
-        (spool / f"20260101T000000Z-{number:016x}.jsonl").write_bytes(b"{}\n")
+        path = first.with_name(f"20260101T000000Z-{number:016x}.jsonl")
+        if number == 0:
+            path.write_bytes(LINE * lines)
+        elif linked:
+            path.hardlink_to(first)
+        else:
+            shutil.copyfile(first, path)
+
+
+def queues(directory: Path, stack: ExitStack) -> Iterator[Subject]:
+    """Start the queues that are installed, each empty and with a backlog."""
+    for recorder, name in QUEUES.items():
+        if not installed(recorder):
+            _write(f"skipped: {name}: {PACKAGES[recorder]} is not installed\n")
+            continue
+        azure = recorder == "azure"
+        for backlog in (0, AZURE_BACKLOG if azure else BACKLOG):
+            subject = started(
+                f"{name}, {f'{backlog:,} behind it' if backlog else 'empty'}",
+                recorder,
+                directory / f"{recorder}{backlog}",
+                backlog=backlog,
+                round_events=AZURE_ROUND_EVENTS if azure else QUEUE_ROUND_EVENTS,
+            )
+            yield stack.enter_context(subject)
+
+
+def installed(recorder: str) -> bool:
+    """Tell whether the package of a recorder can be imported."""
+    if recorder not in PACKAGES:
+        return True
+    try:
+        return find_spec(PACKAGES[recorder]) is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def measure_crowds(directory: Path) -> list[Row]:
+    """Measure processes that record into one file at once, in turns, and print."""
+    names = {"plain": "open, flock, write, close in Python", "event": "event()"}
+    rates: dict[str, list[float]] = {recorder: [] for recorder in names}
+    with ExitStack() as stack:
+        crowds = {
+            recorder: stack.enter_context(crowd(recorder, directory / recorder))
+            for recorder in names
+        }
+        for turn in range(CROWD_ROUNDS + 1):
+            for recorder in random.sample(sorted(crowds), len(crowds)):
+                begin = perf_counter()
+                for subject in crowds[recorder]:
+                    subject.ask(CROWD_EVENTS)
+                for subject in crowds[recorder]:
+                    subject.answer()
+                if turn:
+                    rates[recorder].append(CROWD * CROWD_EVENTS / (perf_counter() - begin))
+    least = statistics.median(rates["plain"])
+    _write(f"\n{CROWD} processes at once, events a second of all together, median\n")
+    rows: list[Row] = []
+    for recorder, name in names.items():
+        rate = statistics.median(rates[recorder])
+        _write(f"{name:52}{rate:9,.0f}{'':18}{rate / least:9.2f}\n")
+        rows.append({"name": f"{CROWD} processes: {name}", "events_per_second": rate})
+    segments = len(list((directory / "event" / "spool").glob("*.jsonl")))
+    _write(f"(in {segments} files: an event that cannot have the lock in time gets its own)\n")
+    return rows
 
 
 @contextmanager
-def started(name: str, kind: str, root: Path) -> Iterator[Subject]:
-    """Start the process of a subject that records below `root`; end it with the block."""
-    environ = {
-        key: value
-        for key, value in os.environ.items()
-        if not key.startswith("FLWR_") and key != "DO_NOT_TRACK"
-    }
-    environ |= {
-        "FLWR_TELEMETRY_DIR": str(root),
-        "FLWR_TELEMETRY_MAX_SPOOL_BYTES": "1GiB",
-        "FLWR_HOME": str(root),
-        "XDG_CONFIG_HOME": str(root),
-        "XDG_CONFIG_DIRS": str(root),
-    }
-    with subprocess.Popen(  # noqa: S603 - this very module
-        [sys.executable, "-m", "benchmarks.append", "--subject", kind],
-        cwd=REPOSITORY,
-        env=environ,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        yield Subject(name, process)
+def crowd(recorder: str, root: Path) -> Iterator[list[Subject]]:
+    """Start many processes that record the same way in the same place."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(started(recorder, recorder, root)) for _ in range(CROWD)]
 
 
-def _event_bytes(spool: Path) -> int:
-    newest = max(spool.iterdir(), key=lambda path: path.stat().st_mtime_ns)
-    return len(newest.read_bytes().splitlines()[0])
-
-
-def measure_start_up(starts: int) -> None:
+def measure_start_up(starts: int) -> list[Row]:
     """Measure what the start-up file costs an interpreter that never imports Flower, and print."""
     by_itself: list[float] = []
     wall: dict[str, list[float]] = {NO_START_UP: [], START_UP: []}
@@ -209,25 +228,42 @@ def measure_start_up(starts: int) -> None:
                 if code is START_UP:
                     by_itself.append(int(done.stdout) / 1e6)
     without, with_it = (statistics.median(wall[code]) for code in (NO_START_UP, START_UP))
+    itself = statistics.median(by_itself)
     _write(f"\nThe start-up file in a bare interpreter, ms, median of {starts} starts each\n")
-    _write(f"{'interpreter without it':48}{without:9.2f}\n")
-    _write(f"{'interpreter with it':48}{with_it:9.2f}{'':20}{with_it / without:9.2f}\n")
-    _write(f"{'by itself: import and arm()':48}{statistics.median(by_itself):9.3f}\n")
+    _write(f"{'interpreter without it':52}{without:9.2f}\n")
+    _write(f"{'interpreter with it':52}{with_it:9.2f}{'':18}{with_it / without:9.2f}\n")
+    _write(f"{'by itself: import and arm()':52}{itself:9.3f}\n")
+    return [
+        {"name": "interpreter without the start-up file", "ms": without},
+        {"name": "interpreter with the start-up file", "ms": with_it},
+        {"name": "the start-up file by itself", "ms": itself},
+    ]
 
 
-def _write_table(subjects: Sequence[Subject]) -> None:
-    _write(f"{HEADER[0]:48}" + "".join(f"{title:>9}" for title in HEADER[1:]) + "\n")
-    least = statistics.median(subjects[0].nanoseconds)
+def _table(subjects: Sequence[Subject]) -> list[Row]:
+    _write(f"{HEADER[0]:52}" + "".join(f"{title:>9}" for title in HEADER[1:]) + "\n")
+    least, *_ = subjects[0].figures()
+    rows: list[Row] = []
     for subject in subjects:
-        median = statistics.median(subject.nanoseconds)
-        p99 = statistics.quantiles(subject.nanoseconds, n=100)[98]
-        mean = statistics.fmean(subject.nanoseconds)
-        figures = "".join(f"{figure / 1e3:9.1f}" for figure in (median, p99, mean))
-        _write(f"{subject.name:48}{figures}{median / least:9.2f}\n")
+        median, p99, mean = subject.figures()
+        figures = "".join(f"{figure:9.1f}" for figure in (median, p99, mean))
+        _write(f"{subject.name:52}{figures}{median / least:9.2f}\n")
+        rows.append(
+            {
+                "name": subject.name,
+                "events": len(subject.nanoseconds),
+                "median_us": median,
+                "p99_us": p99,
+                "mean_us": mean,
+                "ratio": median / least,
+            }
+        )
+    return rows
 
 
 def _write(text: str) -> None:
     sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
