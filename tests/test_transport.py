@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import shutil
 import socket
 import ssl
@@ -238,6 +239,138 @@ def test_a_trickle_does_not_keep_the_lane(client: Client) -> None:
     assert answer.cut
 
 
+def test_headers_that_trickle_in_are_no_answer(client: Client) -> None:
+    """Each byte comes in time, and all of them would take for ever."""
+    done = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+        while not done.wait(0.02):
+            connection.sendall(b"x")
+
+    with RawServer(talk) as server:
+        failure = client.failure_at(f"http://127.0.0.1:{server.port}/", read_timeout=0.5)
+        done.set()
+
+    assert failure.trouble is Trouble.NETWORK
+
+
+def test_a_slow_line_may_take_longer_than_an_answer(client: Client) -> None:
+    """As long as the body gets on: the read timeout is for what comes after it."""
+    size = 16 * 2**20
+
+    def talk(connection: socket.socket) -> None:
+        received = b""
+        while b"\r\n\r\n" not in received:
+            received += connection.recv(2**16)
+        left = size - len(received.partition(b"\r\n\r\n")[2])
+        while left > 0:
+            piece = connection.recv(min(left, 2**20), socket.MSG_WAITALL)
+            left -= len(piece)
+            pause.wait(0.15)
+        connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+
+    pause = threading.Event()
+    with RawServer(talk) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        result = client.send(url, b"x" * size, read_timeout=1.5)
+
+    assert isinstance(result, Answer), result
+
+
+def test_a_body_that_gets_stuck_is_the_network(client: Client) -> None:
+    """Nobody reads it: there is no waiting for ever."""
+    done = threading.Event()
+
+    def talk(_: socket.socket) -> None:
+        done.wait(DEADLINE_SECONDS)
+
+    with RawServer(talk) as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        sender = client.kind(url, connect_timeout=0.5, read_timeout=0.5)
+        result = sender.send(b"x" * 2**25, HEADERS)
+        done.set()
+
+    assert isinstance(result, Failure)
+    assert result.trouble is Trouble.NETWORK
+
+
+def test_who_refuses_before_all_has_come_is_heard(client: Client) -> None:
+    """A body that is too large is not read to its end, and the answer says so."""
+
+    def talk(connection: socket.socket) -> None:
+        connection.recv(2**10)
+        connection.sendall(
+            b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(2**20):
+            pass
+
+    with RawServer(talk) as server:
+        result = client.send(f"http://127.0.0.1:{server.port}/", b"x" * 2**24)
+
+    assert isinstance(result, Answer), result
+    assert result.status == 413
+
+
+def test_a_provisional_answer_is_not_the_answer(client: Client) -> None:
+    """Nor are its headers the answer's."""
+    answer = (
+        b"HTTP/1.1 100 Continue\r\nRetry-After: 5\r\nLocation: /x\r\n\r\n"
+        b"HTTP/1.1 201 Created\r\nContent-Type: a/b\r\nContent-Length: 2\r\n\r\n{}"
+    )
+    with RawServer(says(answer)) as server:
+        found = client.answer_to(f"http://127.0.0.1:{server.port}/")
+
+    assert found == Answer(201, "a/b", body=b"{}")
+
+
+def test_a_compressed_body_is_as_good_as_unread(client: Client, endpoint: Endpoint) -> None:
+    """Nobody asked for it, and it is not unpacked."""
+    packed = gzip.compress(b"{}")
+    headers = {"Content-Type": "application/json", "content-encoding": "gzip"}
+    endpoint.answer = lambda _: Scripted(200, headers, packed)
+
+    assert client.answer_to(endpoint.url) == Answer(200, "application/json", body=packed, cut=True)
+
+
+def test_a_refusal_that_breaks_off_is_an_answer(client: Client) -> None:
+    """Its status is enough; of an acceptance all of it must come."""
+    answer = b"HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\nno"
+    with RawServer(says(answer)) as server:
+        found = client.answer_to(f"http://127.0.0.1:{server.port}/")
+
+    assert (found.status, found.cut) == (400, True)
+
+
+def test_a_probe_carries_nothing(client: Client, endpoint: Endpoint) -> None:
+    """It is no POST, and none of the headers of one go with it."""
+    sender = client.transport(endpoint.url)
+
+    results = [sender.probe({"User-Agent": "a/1"}), sender.send(b"{}", HEADERS)]
+
+    assert all(isinstance(each, Answer) for each in results)
+    assert [request.method for request in endpoint.requests] == ["OPTIONS", "POST"]
+    assert dict(endpoint.requests[0].headers.items()) == {
+        "User-Agent": "a/1",
+        "Host": f"127.0.0.1:{endpoint.port}",
+        "Accept-Encoding": "identity",
+    }
+
+
+@pytest.mark.parametrize("body", [b"", b"\0a\0", b"x" * 2**21], ids=["empty", "NUL", "2 MiB"])
+def test_every_body_goes_out_as_it_is(client: Client, endpoint: Endpoint, body: bytes) -> None:
+    """At once: nobody is asked whether it may come."""
+    client.send(endpoint.url, body)
+
+    (request,) = endpoint.requests
+    assert request.body == body
+    assert request.headers["Content-Length"] == str(len(body))
+    assert request.headers["Expect"] is None
+
+
 def test_cookies_are_not_sent_back(client: Client, endpoint: Endpoint) -> None:
     """Nobody between here and the endpoint can mark this machine."""
     endpoint.answer = lambda _: Scripted(201, {"Set-Cookie": "id=1; Path=/; Max-Age=99999"}, b"{}")
@@ -282,6 +415,35 @@ def test_a_proxy_is_used(
     assert answer.status == 201
     assert request.path == "http://telemetry.invalid/api/v1/event"
     assert request.headers["Proxy-Authorization"] == "Basic dXNlcjpzZWNyZXQ="
+
+
+def test_a_proxy_sees_no_more_headers_than_the_endpoint(
+    client: Client, endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But for the login that is for it."""
+    monkeypatch.setenv("HTTP_PROXY", f"http://user:secret@127.0.0.1:{endpoint.port}")
+
+    client.answer_to("http://telemetry.invalid/api/v1/event")
+
+    (request,) = endpoint.requests
+    assert sorted(request.headers.keys()) == sorted(
+        [*HEADERS, "Host", "Content-Length", "Accept-Encoding", "Proxy-Authorization"]
+    )
+
+
+@pytest.mark.parametrize("status", [403, 404, 405])
+def test_a_proxy_that_refuses_to_connect_is_known_by_its_answer(
+    client: Client, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """It will not do so later."""
+    answer = f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()
+    with RawServer(says(answer)) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:horse@127.0.0.1:{proxy.port}")
+
+        failure = client.failure_at("https://telemetry.invalid/")
+
+    assert failure.trouble is Trouble.PROXY_REFUSAL
+    assert "horse" not in failure.message
 
 
 def test_no_proxy_is_heeded(

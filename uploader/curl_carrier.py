@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import threading
 import time
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -71,9 +73,7 @@ class CurlCarrier:
             left = end - time.monotonic()
             if left <= 0:
                 break
-            if exchanges.wait(left, self._ear.fileno()):
-                with suppress(BlockingIOError):
-                    self._ear.recv(_PUT_AT_ONCE)
+            self._wait(left)
             messages.extend(exchanges.go_on())
         return [messages.popleft() for _ in range(len(messages))]
 
@@ -82,6 +82,22 @@ class CurlCarrier:
         self._exchanges.end()
         self._ear.close()
         self._mouth.close()
+
+    def _wait(self, seconds: float) -> None:
+        """Wait for curl's sockets, what has been put, and signals.
+
+        A signal that comes just before the wait would be answered after it, had it no descriptor
+        to write to.
+        """
+        hears = threading.current_thread() is threading.main_thread()
+        if hears:
+            before = signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
+        try:
+            if self._exchanges.wait(seconds, self._ear.fileno()):
+                self._ear.recv(_PUT_AT_ONCE)
+        finally:
+            if hears:
+                signal.set_wakeup_fd(before)
 
     def _begin(self, ticket: int, body: bytes | None, headers: Mapping[str, str]) -> None:
         try:

@@ -1,0 +1,382 @@
+"""The carrier on curl: many requests at once, and what else ends a wait."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.conftest import DEADLINE_SECONDS
+from tests.support.endpoint import Answer as Scripted
+from tests.support.endpoint import Endpoint, Request
+from tests.support.network import RawServer, network_variables, read_request
+from uploader.carrier import Delivered, Message, Signal
+from uploader.curl_carrier import CurlCarrier
+from uploader.outcome import Answer, Failure, Trouble
+
+HEADERS = {"Content-Type": "application/json", "User-Agent": "flwr/1.41.0"}
+
+
+@pytest.fixture(autouse=True)
+def _plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the proxies and certificates of this machine."""
+    for name in network_variables():
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    """Return a running endpoint."""
+    with Endpoint() as running:
+        yield running
+
+
+Connect = Callable[..., CurlCarrier]
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Return what makes carriers, which end with the test."""
+    made: list[CurlCarrier] = []
+
+    def make(url: str, *, concurrency: int = 8, read_timeout: float = 20.0) -> CurlCarrier:
+        made.append(CurlCarrier(url, 20.0, read_timeout, concurrency=concurrency))
+        return made[-1]
+
+    yield make
+    for carrier in made:
+        carrier.end()
+
+
+def collected(carrier: CurlCarrier, count: int) -> list[Delivered]:
+    """Collect so many results."""
+    results: list[Delivered] = []
+    while len(results) < count:
+        messages: list[Message] = list(carrier.collect(DEADLINE_SECONDS))
+        assert messages, "nothing came"
+        results += [message for message in messages if isinstance(message, Delivered)]
+    return results
+
+
+def bodies(results: list[Delivered]) -> dict[int, bytes]:
+    """Return the bodies of answers by ticket, each of which there is once."""
+    found = {each.ticket: each.result.body for each in results if isinstance(each.result, Answer)}
+    assert len(found) == len(results)
+    return found
+
+
+def test_each_of_many_requests_is_answered_once_with_its_ticket(
+    endpoint: Endpoint, connect: Connect
+) -> None:
+    """More than may be under way at once: the others wait for their turn."""
+    endpoint.answer = lambda request: Scripted(201, {}, request.body)
+    carrier = connect(endpoint.url, concurrency=8)
+
+    for ticket in range(100):
+        carrier.submit(ticket, b"%d" % ticket, HEADERS)
+    results = collected(carrier, 100)
+
+    assert bodies(results) == {ticket: b"%d" % ticket for ticket in range(100)}
+    assert carrier.collect(0.0) == []
+    assert len(endpoint.requests) == 100
+
+
+def test_no_more_requests_are_under_way_than_allowed(endpoint: Endpoint, connect: Connect) -> None:
+    """The endpoint holds every answer back until it has all that it is going to get."""
+    here, most = 0, 0
+    lock = threading.Lock()
+    both = threading.Barrier(2)
+
+    def answer(_: Request) -> Scripted:
+        nonlocal here, most
+        with lock:
+            here += 1
+            most = max(most, here)
+        both.wait(DEADLINE_SECONDS)
+        with lock:
+            here -= 1
+        return Scripted()
+
+    endpoint.answer = answer
+    carrier = connect(endpoint.url, concurrency=2)
+
+    for ticket in range(6):
+        carrier.submit(ticket, b"{}", HEADERS)
+
+    assert {each.ticket for each in collected(carrier, 6)} == set(range(6))
+    assert most == 2
+
+
+def test_connections_are_kept(connect: Connect) -> None:
+    """As many as there are requests at once, whatever the number of requests."""
+
+    def talk(connection: socket.socket) -> None:
+        while read_request(connection):
+            connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+
+    with RawServer(talk) as server:
+        carrier = connect(f"http://127.0.0.1:{server.port}/", concurrency=4)
+        for ticket in range(40):
+            carrier.submit(ticket, b"{}", HEADERS)
+        collected(carrier, 40)
+
+        assert server.connections <= 4
+
+
+def test_an_answer_that_comes_again_is_the_same_object(
+    endpoint: Endpoint, connect: Connect
+) -> None:
+    """So that it need not be judged again; another answer is another object."""
+    carrier = connect(endpoint.url, concurrency=1)
+    endpoint.answer = lambda request: Scripted(201, {"X-Id": request.body.decode()}, b"{}")
+    for ticket in range(3):
+        carrier.submit(ticket, b"%d" % ticket, HEADERS)
+    usual = [each.result for each in collected(carrier, 3)]
+
+    assert usual[0] is usual[1] is usual[2]
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (Scripted(503, {"Content-Type": "a/b"}, b"{}"), Answer(503, "a/b", body=b"{}")),
+        (Scripted(201, {"Content-Type": "a/c"}, b"{}"), Answer(201, "a/c", body=b"{}")),
+        (Scripted(201, {"X-Type": "a/b"}, b"{}"), Answer(201, "", body=b"{}")),
+        (Scripted(201, {"Content-Type": "a/b"}, b"[]"), Answer(201, "a/b", body=b"[]")),
+        (
+            Scripted(201, {"Content-Type": "a/b", "retry-after": "7"}, b"{}"),
+            Answer(201, "a/b", retry_after="7", body=b"{}"),
+        ),
+        (
+            Scripted(201, {"Content-Type": "a/b", "LOCATION": "/x"}, b"{}"),
+            Answer(201, "a/b", location="/x", body=b"{}"),
+        ),
+        (
+            Scripted(201, {"Content-Type": "a/b", "Content-Encoding": "gzip"}, b"{}"),
+            Answer(201, "a/b", body=b"{}", cut=True),
+        ),
+    ],
+    ids=["status", "type", "no type", "body", "retry", "location", "encoded"],
+)
+def test_an_answer_that_differs_is_told_from_the_usual_one(
+    endpoint: Endpoint, connect: Connect, other: Scripted, expected: Answer
+) -> None:
+    """In whatever an outcome is decided by, and back again."""
+    usual = Scripted(201, {"Content-Type": "a/b"}, b"{}")
+    carrier = connect(endpoint.url, concurrency=1)
+
+    results = []
+    for answer in (usual, usual, other, other, usual):
+        endpoint.answer = lambda _, answer=answer: answer  # type: ignore[misc]
+        carrier.submit(0, b"{}", HEADERS)
+        results += [each.result for each in collected(carrier, 1)]
+
+    same = Answer(201, "a/b", body=b"{}")
+    assert results == [same, same, expected, expected, same]
+
+
+def test_a_signal_of_another_thread_ends_a_wait(endpoint: Endpoint, connect: Connect) -> None:
+    """Though a request is under way, whose answer does not come."""
+    reached, done = threading.Event(), threading.Event()
+
+    def answer(_: Request) -> Scripted:
+        reached.set()
+        done.wait(DEADLINE_SECONDS)
+        return Scripted()
+
+    endpoint.answer = answer
+    carrier = connect(endpoint.url)
+    carrier.submit(1, b"{}", HEADERS)
+
+    def stop() -> None:
+        reached.wait(DEADLINE_SECONDS)
+        carrier.put(Signal.STOP)
+
+    threading.Thread(target=stop, daemon=True).start()
+
+    assert carrier.collect(DEADLINE_SECONDS) == [Signal.STOP]
+    done.set()
+    assert [each.ticket for each in collected(carrier, 1)] == [1]
+
+
+def test_a_signal_handler_ends_a_wait(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the very thread that waits, and though the signal came just before the wait."""
+    carrier = connect("http://127.0.0.1:9/")
+    waiting = threading.Event()
+    readable: list[object] = []
+    real = select.select
+
+    def noticed(*arguments: Any) -> Any:
+        waiting.set()
+        ready = real(*arguments)
+        readable.append(ready[0])
+        return ready
+
+    monkeypatch.setattr(select, "select", noticed)
+    previous = signal.signal(signal.SIGUSR1, lambda *_: carrier.put(Signal.LOOK))
+
+    def interrupt() -> None:
+        waiting.wait(DEADLINE_SECONDS)
+        os.kill(os.getpid(), signal.SIGUSR1)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    try:
+        assert carrier.collect(DEADLINE_SECONDS) == [Signal.LOOK]
+    finally:
+        signal.signal(signal.SIGUSR1, previous)
+    assert all(readable), "the wait took its whole time"
+
+
+def test_whoever_hears_of_signals_still_does_after_a_wait(connect: Connect) -> None:
+    """A wait borrows what Python has only one of."""
+    carrier = connect("http://127.0.0.1:9/")
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        writer.setblocking(False)
+        before = signal.set_wakeup_fd(writer.fileno())
+        carrier.collect(0.01)
+        after = signal.set_wakeup_fd(before)
+
+        assert after == writer.fileno()
+
+
+def test_signals_are_delivered_in_order_however_many(connect: Connect) -> None:
+    """More than the carrier's own pipe takes, and nobody who puts one waits."""
+    carrier = connect("http://127.0.0.1:9/")
+    sent = [Signal.LOOK, Signal.STOP] * 100_000
+
+    for each in sent:
+        carrier.put(each)
+
+    assert carrier.collect(DEADLINE_SECONDS) == sent
+    assert carrier.collect(0.0) == []
+
+
+def test_an_answer_that_breaks_off_is_one_failure(connect: Connect) -> None:
+    """Only of the request that it was meant for; those after it go on."""
+
+    def talk(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            if request.endswith(b"bad"):
+                connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 9\r\n\r\n{")
+                return
+            connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+
+    with RawServer(talk) as server:
+        carrier = connect(f"http://127.0.0.1:{server.port}/", concurrency=2)
+        for ticket, body in enumerate([b"1", b"2", b"bad", b"3", b"4"]):
+            carrier.submit(ticket, body, HEADERS)
+        results = collected(carrier, 5)
+        rest = carrier.collect(0.0)
+
+    failures = [each for each in results if isinstance(each.result, Failure)]
+    assert [each.ticket for each in failures] == [2]
+    assert sorted(each.ticket for each in results) == [0, 1, 2, 3, 4]
+    assert rest == []
+
+
+def test_an_answer_that_does_not_come_does_not_hold_up_others(connect: Connect) -> None:
+    """It fails after the read timeout, while others come and go all the time."""
+    done = threading.Event()
+
+    def talk(connection: socket.socket) -> None:
+        while request := read_request(connection):
+            if request.endswith(b"late"):
+                done.wait(DEADLINE_SECONDS)
+            connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+
+    with RawServer(talk) as server:
+        carrier = connect(f"http://127.0.0.1:{server.port}/", read_timeout=0.5)
+        carrier.submit(0, b"late", HEADERS)
+        failures: list[Delivered] = []
+        ticket = 0
+        while not failures:
+            ticket += 1
+            carrier.submit(ticket, b"{}", HEADERS)
+            results = collected(carrier, 1)
+            failures += [each for each in results if isinstance(each.result, Failure)]
+        done.set()
+
+    assert [each.ticket for each in failures] == [0]
+    assert ticket > 1
+
+
+def test_a_request_that_cannot_be_made_is_delivered_as_a_failure(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And never raised."""
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem")
+    carrier = connect("https://127.0.0.1:9/")
+
+    carrier.submit(7, b"{}", HEADERS)
+
+    (failed,) = collected(carrier, 1)
+    assert isinstance(failed.result, Failure)
+    assert (failed.ticket, failed.result.trouble) == (7, Trouble.CONFIGURATION)
+
+
+@pytest.mark.parametrize("value", ["\u20ac", "a\r\nX: b", "a\0b"])
+def test_a_header_that_cannot_be_sent_is_a_failure_and_no_more(
+    endpoint: Endpoint, connect: Connect, value: str
+) -> None:
+    """Whether there was room for it or not; the others have their turn."""
+    carrier = connect(endpoint.url, concurrency=1)
+
+    for ticket in range(4):
+        carrier.submit(ticket, b"{}", HEADERS if ticket % 2 else {"X": value})
+
+    results = {each.ticket: type(each.result) for each in collected(carrier, 4)}
+    assert results == {0: Failure, 1: Answer, 2: Failure, 3: Answer}
+
+
+def test_nothing_under_way_is_one_wait(
+    endpoint: Endpoint, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the endpoint has closed the connections that were kept."""
+    carrier = connect(endpoint.url)
+    for ticket in range(8):
+        carrier.submit(ticket, b"{}", HEADERS)
+    collected(carrier, 8)
+    endpoint.stop()
+    waits: list[object] = []
+    real = select.select
+
+    def counted(*arguments: Any) -> Any:
+        waits.append(arguments)
+        return real(*arguments)
+
+    monkeypatch.setattr(select, "select", counted)
+
+    assert carrier.collect(0.3) == []
+    assert len(waits) <= 2
+
+
+def test_an_end_closes_everything(endpoint: Endpoint) -> None:
+    """Connections, what is under way, and what ends a wait; a late signal does no harm."""
+    done = threading.Event()
+
+    def hold(_: Request) -> Scripted:
+        done.wait(DEADLINE_SECONDS)
+        return Scripted()
+
+    carrier = CurlCarrier(endpoint.url, 20.0, 20.0, concurrency=4)
+    carrier.submit(0, b"{}", HEADERS)
+    collected(carrier, 1)
+    endpoint.answer = hold
+    carrier.submit(1, b"{}", HEADERS)
+    assert carrier.collect(0.0) == []
+    assert endpoint.wait_for(2)
+
+    carrier.end()
+    carrier.put(Signal.STOP)
+
+    mine = psutil.Process().net_connections()
+    done.set()
+    assert not [each for each in mine if each.raddr and each.raddr.port == endpoint.port]
