@@ -87,9 +87,9 @@ class CurlCarrier:
         """Wait for curl's sockets, what has been put, and signals.
 
         A signal that comes just before the wait would be answered after it, had it no descriptor
-        to write to.
+        to write to. That takes two system calls, and a wait for answers is short anyway.
         """
-        hears = threading.current_thread() is threading.main_thread()
+        hears = not self._exchanges and threading.current_thread() is threading.main_thread()
         if hears:
             before = signal.set_wakeup_fd(self._mouth.fileno(), warn_on_full_buffer=False)
         try:
