@@ -107,8 +107,8 @@ def measure_events(directory: Path, rounds: int) -> list[Row]:
         for name, put, limit in spools():
             root = directory / f"spool{len(subjects)}"
             put(root / "spool")
-            subject = started(name, "event", root, max_spool_bytes=limit)
-            subjects.append(stack.enter_context(subject))
+            process = started(name, "event", root, max_spool_bytes=limit)
+            subjects.append(stack.enter_context(process))
         for subject in subjects:
             subject.ask(WARM_UP_EVENTS)
             subject.answer()
