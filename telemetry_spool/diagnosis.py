@@ -49,9 +49,9 @@ def diagnose(
     consent = ConsentReader(config.mode_file).now()
     yield Check("consent", f"{consent.mode.value} ({consent.rule})")
     yield from _settings(config)
-    yield hook(this_environment(), environ)
+    yield hook(this_environment(), environ, consent.mode)
     for path in pythons:
-        yield _hook_at(path, environ)
+        yield _hook_at(path, environ, consent.mode)
     yield from _spool(config.directories)
     yield from _watching(config.directories)
     yield _uploader(config.directories, consent.mode)
@@ -65,18 +65,18 @@ def _settings(config: WriterConfig) -> Iterator[Check]:
         yield Check("settings", problem, "correct it: until then its default is used")
 
 
-def _hook_at(path: Path, environ: Mapping[str, str]) -> Check:
+def _hook_at(path: Path, environ: Mapping[str, str], mode: Mode) -> Check:
     try:
         found = environment_at(path)
     except OSError as error:
         return Check("hook", f"{path} cannot be read: {error.strerror}", "ask its owner")
     if found is None:
         return Check("hook", f"{path} is no Python environment", "give the path of an interpreter")
-    return hook(found, environ)
+    return hook(found, environ, mode)
 
 
-def hook(found: Environment, environ: Mapping[str, str]) -> Check:
-    """Tell whether Flower's events of an environment are spooled."""
+def hook(found: Environment, environ: Mapping[str, str], mode: Mode) -> Check:
+    """Tell whether Flower's events of an environment are spooled in this mode."""
     if not found.flower:
         return Check("hook", f"no Flower in {found.place}")
     where = f"{', '.join(found.flower)} in {found.place}"
@@ -98,6 +98,8 @@ def hook(found: Environment, environ: Mapping[str, str]) -> Check:
             f"{where} is not spooled: {'; '.join(found.misfits)}",
             "update flwr-telemetry-spool; until then Flower sends by itself, as far as it may",
         )
+    if mode is Mode.OFF:
+        return Check("hook", f"{where}: not recorded, the mode is off")
     return Check("hook", f"{where}: spooled")
 
 

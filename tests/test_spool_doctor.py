@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from telemetry_spool.consent import Mode
 from telemetry_spool.diagnosis import Check, diagnose, hook
 from telemetry_spool.environments import Environment
 from telemetry_spool.inotify import inotify_problem
@@ -62,9 +63,24 @@ def test_the_hook_is_judged_by_what_is_installed(
     environment: Environment, environ: dict[str, str], ok: bool, said: str
 ) -> None:
     """Where Flower is not, nothing has to be."""
-    check = hook(environment, environ)
+    check = hook(environment, environ, Mode.ON)
 
     assert (check.ok, said in check.finding) == (ok, True)
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        (Mode.ON, "spooled"),
+        (Mode.LOCAL, "spooled"),
+        (Mode.OFF, "not recorded, the mode is off"),
+    ],
+)
+def test_the_hook_says_what_becomes_of_events_in_each_mode(mode: Mode, said: str) -> None:
+    """With the mode off nothing is spooled, and nothing is wrong."""
+    check = hook(FINE, {}, mode)
+
+    assert (check.ok, check.finding) == (True, f"flwr 1.41.0 in /venv: {said}")
 
 
 @pytest.mark.parametrize(

@@ -25,5 +25,5 @@ def status(as_json_: Json = False) -> None:
         say(json.dumps(as_json(state) | {"flower": flower}, indent=2))
         return
     say(as_text(state).rstrip("\n"))
-    check = hook(found, os.environ)
+    check = hook(found, os.environ, state.consent.mode)
     say(f"{'flower':<10} {check.finding}{'' if check.ok else '; ' + check.remedy}")
