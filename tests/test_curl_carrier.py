@@ -89,19 +89,11 @@ def test_each_of_many_requests_is_answered_once_with_its_ticket(
 
 
 def test_no_more_requests_are_under_way_than_allowed(endpoint: Endpoint, connect: Connect) -> None:
-    """The endpoint holds every answer back until it has all that it is going to get."""
-    here, most = 0, 0
-    lock = threading.Lock()
-    both = threading.Barrier(2)
+    """While the endpoint answers none of them, it sees no other."""
+    go_on = threading.Event()
 
     def answer(_: Request) -> Scripted:
-        nonlocal here, most
-        with lock:
-            here += 1
-            most = max(most, here)
-        both.wait(DEADLINE_SECONDS)
-        with lock:
-            here -= 1
+        go_on.wait(DEADLINE_SECONDS)
         return Scripted()
 
     endpoint.answer = answer
@@ -109,9 +101,12 @@ def test_no_more_requests_are_under_way_than_allowed(endpoint: Endpoint, connect
 
     for ticket in range(6):
         carrier.submit(ticket, b"{}", HEADERS)
+    before = carrier.collect(0.3)
+    seen = len(endpoint.requests)
+    go_on.set()
 
     assert {each.ticket for each in collected(carrier, 6)} == set(range(6))
-    assert most == 2
+    assert (before, seen) == ([], 2)
 
 
 def test_connections_are_kept(connect: Connect) -> None:
@@ -180,6 +175,23 @@ def test_an_answer_that_differs_is_told_from_the_usual_one(
 
     same = Answer(201, "a/b", body=b"{}")
     assert results == [same, same, expected, expected, same]
+
+
+def test_a_type_that_is_missing_is_noticed_among_lines_that_have_been_seen(
+    endpoint: Endpoint, connect: Connect
+) -> None:
+    """Each of its other headers has come with the usual answer."""
+    carrier = connect(endpoint.url, concurrency=1)
+    usual: dict[str, str] = {"Content-Type": "a/b"}
+
+    results = []
+    for headers in ({**usual, "X": "1"}, {**usual, "Y": "1"}, {"X": "1", "Y": "1"}):
+        endpoint.answer = lambda _, headers=headers: Scripted(201, headers, b"{}")  # type: ignore[misc]
+        carrier.submit(0, b"{}", HEADERS)
+        results += [each.result for each in collected(carrier, 1)]
+
+    types = [each.content_type for each in results if isinstance(each, Answer)]
+    assert types == ["a/b", "a/b", ""]
 
 
 def test_a_signal_of_another_thread_ends_a_wait(endpoint: Endpoint, connect: Connect) -> None:

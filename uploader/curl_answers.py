@@ -28,10 +28,12 @@ class Answers:
         self._harmless: set[bytes] = set()
 
     def again(self, lines: list[bytes], body: bytes) -> Answer | None:
-        """Return the last answer if this is the same one."""
+        """Return the last answer if this is the same one.
+
+        Its own status line is the only one among the harmless lines.
+        """
         if (
             len(lines) == self._count
-            and lines[0] == self._status_line
             and body == self._usual.body
             and (self._type_line is None or self._type_line in lines)
             and self._harmless.issuperset(lines)
@@ -66,8 +68,8 @@ def is_complete(lines: Sequence[bytes]) -> bool:
 
 def read(status: int, lines: Sequence[bytes], body: bytes, *, cut: bool) -> Answer | Failure:
     """Return the answer with these header lines; `cut` if more of the body was to come."""
-    if len(lines) > _LINES or any(len(line) > _LINE_BYTES for line in lines):
-        return Failure(Trouble.NETWORK, "the answer has too many or too long headers")
+    if not 0 < len(lines) <= _LINES or any(len(line) > _LINE_BYTES for line in lines):
+        return Failure(Trouble.NETWORK, "the answer has no headers, or too many, or too long ones")
     headers = _headers(lines)
     # Compressed though we asked for none of it: as good as unread, and never unpacked.
     encoded = headers.get(b"content-encoding", "").lower() not in ("", "identity")

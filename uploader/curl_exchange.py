@@ -11,8 +11,9 @@ from uploader.curl_route import Route
 from uploader.outcome import BODY_BYTES, Answer, Failure
 
 _MICROSECONDS = 1e-6
-# When the last byte went out; older libcurl knows when the first one did.
-_SENT_TIME: int = getattr(pycurl, "POSTTRANSFER_TIME_T", pycurl.PRETRANSFER_TIME_T)
+# When the last byte went out, which older libcurl does not know.
+_SENT_TIME: int | None = getattr(pycurl, "POSTTRANSFER_TIME_T", None)
+_SENT_SIZE: int = getattr(pycurl, "SIZE_UPLOAD_T", pycurl.SIZE_UPLOAD)
 # What curl gets into a socket's buffer by looking after it, though the peer takes nothing.
 _PUSH_BYTES = 2**16
 
@@ -78,7 +79,7 @@ class Exchange:
         """Return what has come when there is no more time."""
         if self._status():
             return self._cut()  # the status has come, and that is what matters
-        sending = int(self.handle.getinfo(pycurl.SIZE_UPLOAD_T)) < self._length
+        sending = int(self.handle.getinfo(_SENT_SIZE)) < self._length
         return took_too_long(f"the {'request' if sending else 'answer'} takes too long")
 
     def extended(self, now: float, read_timeout: float) -> float | None:
@@ -87,17 +88,18 @@ class Exchange:
         All of an answer has `read_timeout` seconds to come, from the last byte of the request on;
         sending may take any time as long as more than `_PUSH_BYTES` get away in `read_timeout`.
         """
-        if not self.handle.getinfo(pycurl.PRETRANSFER_TIME):  # curl itself limits connecting
+        prepared = self.handle.getinfo(pycurl.PRETRANSFER_TIME)
+        if not prepared:  # curl itself limits connecting
             return now + min(read_timeout, 1.0)
-        sent = int(self.handle.getinfo(pycurl.SIZE_UPLOAD_T))
-        if sent < self._length:
-            if sent - self._sent <= _PUSH_BYTES:
+        size = int(self.handle.getinfo(_SENT_SIZE))
+        if size < self._length:
+            if size - self._sent <= _PUSH_BYTES:
                 return None
-            self._sent = sent
+            self._sent = size
             self._waits_since = now
             return now + read_timeout
-        sent_at = self.started_at + self.handle.getinfo(_SENT_TIME) * _MICROSECONDS
-        end = max(sent_at, self._waits_since) + read_timeout
+        sent = self.handle.getinfo(_SENT_TIME) * _MICROSECONDS if _SENT_TIME else prepared
+        end = max(self.started_at + sent, self._waits_since) + read_timeout
         return end if end > now else None
 
     def _status(self) -> int:

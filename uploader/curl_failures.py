@@ -12,6 +12,7 @@ from uploader.outcome import Failure, Trouble
 
 _NOT_TRUSTED = (
     pycurl.E_PEER_FAILED_VERIFICATION,
+    pycurl.E_SSL_CACERT,
     pycurl.E_SSL_CACERT_BADFILE,
     pycurl.E_SSL_CERTPROBLEM,
     pycurl.E_SSL_CIPHER,
