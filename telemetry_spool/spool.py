@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
-from telemetry_spool import dropbox, paths, quota
+from telemetry_spool import dropbox, paths
 from telemetry_spool.appending import Unsuitable, append_lines, append_new
 from telemetry_spool.ledger import LossLedger
 from telemetry_spool.room import Room
@@ -154,6 +154,9 @@ class Spool:
         if not self._looks:
             return
         self._looks = False
+        # Most processes never fill a segment, and do without the milliseconds that this takes.
+        from telemetry_spool import quota
+
         evicted = quota.enforce(
             self._directory,
             self._config.max_spool_bytes,
