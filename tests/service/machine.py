@@ -6,17 +6,19 @@ and cgroups, and a network with nothing but loopback.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from tests.support.environments import wheel, wheelhouse
+from tests.support.environments import CACHE, wheel, wheelhouse
 from tests.support.processes import DEADLINE_SECONDS, poll
 
 VENV = "/opt/flwr-telemetry"
@@ -205,7 +207,34 @@ def _init_of(process: subprocess.Popen[bytes], log: str) -> int:
 
 
 def _install(machine: Machine) -> None:
-    """Install our wheel and what it needs from the wheels at hand, as an administrator would."""
+    """Install our wheel and what it needs from the wheels at hand, as an administrator would.
+
+    What pip has made takes seconds; it is kept for the other machines with the same wheels.
+    """
+    inside = machine.root / VENV.lstrip("/")
+    kept = CACHE / "machines" / f"made-{_name_of(machine.root / 'opt/wheels')}"
+    if kept.exists():
+        shutil.copytree(kept, inside, symlinks=True)
+        return
+    _run_pip(machine)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    for old in kept.parent.glob("made-*"):
+        if old != kept:  # another process may be making or using the same one
+            shutil.rmtree(old, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=kept.parent, ignore_cleanup_errors=True) as temporary:
+        copy = shutil.copytree(inside, Path(temporary) / kept.name, symlinks=True)
+        with suppress(OSError):  # another process was faster
+            copy.rename(kept)
+
+
+def _name_of(wheels: Path) -> str:
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted(wheels.iterdir()):
+        digest.update(path.name.encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _run_pip(machine: Machine) -> None:
     prefix = "/usr" if sys.base_prefix == "/usr" else "/opt/python"
     python = f"{prefix}/bin/python{sys.version_info.major}.{sys.version_info.minor}"
     (pip,) = (machine.root / "opt/wheels").glob("pip-*.whl")
