@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import threading
 from concurrent.futures import Future
-from datetime import UTC, datetime
 from functools import wraps
 from inspect import (
     CO_ASYNC_GENERATOR,
@@ -25,6 +24,7 @@ from urllib import error as urllib_error
 from telemetry_spool import startup
 from telemetry_spool.consent import Mode
 from telemetry_spool.context import ContextTemplate, template_of
+from telemetry_spool.dates import Dates
 from telemetry_spool.recorder import Recorder, default_recorder, warn
 
 # The first event of a process takes some 30 ms; a fork in that time copies a lock that nobody
@@ -199,6 +199,7 @@ class _Bridge:
         self._flower: Any = module
         self._recorder = recorder
         self._template: ContextTemplate | None = None
+        self._dates = Dates()
         self.first_event = _BoundedLock()
 
     def event(self, event_type: str, details: dict[str, Any] | None) -> Future[str]:
@@ -219,10 +220,8 @@ class _Bridge:
             if mode is Mode.OFF or not enabled:
                 return _DISABLED
             if self._template is not None:
-                date = datetime.now(tz=UTC).isoformat()
-                spooled = self._recorder.record(
-                    self._template.line(event_type, details, date), mode
-                )
+                line = self._template.line(event_type, details, self._dates.now())
+                spooled = self._recorder.record(line, mode)
                 return _SPOOLED if spooled else _DISABLED
         with self.first_event:
             answer: str = self._flower.create_event(event_type, details)
