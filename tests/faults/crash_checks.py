@@ -14,7 +14,14 @@ from typing import Any
 
 from telemetry_spool import heartbeat
 from tests.conftest import Place
-from tests.faults.crash_points import CrashServer, Point, Run, calls_that_touch, kill_everywhere
+from tests.faults.crash_points import (
+    CHANGING,
+    CrashServer,
+    Point,
+    Run,
+    calls_that_touch,
+    kill_everywhere,
+)
 from tests.support.endpoint import CREATED, Answer, Endpoint, Request
 
 NEXT = json.dumps({"event_type": "NEXT"})
@@ -84,7 +91,11 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is killed: an action of the server in a prepared place."""
+    """What is killed: an action of the server in a prepared place.
+
+    A writer is killed at every call, an uploader, which takes much longer, at those that change
+    something.
+    """
 
     action: str
     prepare: Callable[[Place], None] = nothing
@@ -126,6 +137,8 @@ class Crashes:
         assert whole.crashed.done
         self._check(whole, check, "not killed")
         calls = calls_that_touch(whole.place.root.parent, whole.crashed.trace)
+        if scenario.action == "drain":
+            calls &= CHANGING | {"openat"}
 
         def attempt(point: Point) -> bool:
             tried = self._attempt(scenario, str(point).replace(" ", "-"), point)

@@ -1,4 +1,4 @@
-"""SIGKILL at every system call of a command of `telemetry-spool`, and the next one after it."""
+"""SIGKILL at every change that a command of `telemetry-spool` makes, and the next one after it."""
 
 from __future__ import annotations
 
@@ -6,22 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.conftest import Place
-from tests.faults.crash_points import CrashServer, Point, Run, calls_that_touch, kill_everywhere
+from tests.faults.crash_points import (
+    CHANGING,
+    CrashServer,
+    Point,
+    Run,
+    calls_that_touch,
+    kill_everywhere,
+)
 from tests.support import carried
-
-# A crash at any other call leaves what a crash at the next one of these leaves.
-CHANGING = {
-    "flock",
-    "fsync",
-    "ftruncate",
-    "link",
-    "mkdir",
-    "rename",
-    "rmdir",
-    "unlink",
-    "unlinkat",
-    "write",
-}
 
 Prepare = Callable[[Place, Path], None]
 Check = Callable[[Place, Path, list[bytes]], None]

@@ -1,4 +1,4 @@
-"""SIGKILL at every system call of an uploader; then a new writer, and a new uploader."""
+"""SIGKILL at every change that an uploader makes; then a new writer, and a new uploader."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_draining_an_active_segment(crashes: Crashes) -> None:
         if attempt.crashed.done:
             assert attempt.pending == []
 
-    assert crashes.everywhere(Scenario("drain", prepare), check_drained) > 60
+    assert crashes.everywhere(Scenario("drain", prepare), check_drained) > 30
 
 
 @survives(
@@ -108,13 +108,15 @@ def test_saving_progress_with_overtaking(crashes: Crashes) -> None:
     events = [event(number) for number in range(1, 5)]
 
     def answer(request: Request, _: int) -> Answer:
-        return Answer(401) if request.body.decode() == events[0] else CREATED
+        return Answer(401, delay=0.1) if request.body.decode() == events[0] else CREATED
 
     def check_held(attempt: Attempt) -> None:
         check(attempt, events)
         if attempt.crashed.done:
             assert attempt.crashed.returned == ["kept"]
-            assert attempt.pending == events[:1]
+            overtook = {request.body.decode() for request in attempt.first} - {events[0]}
+            assert overtook
+            assert attempt.pending == [line for line in events if line not in overtook]
 
     crashes.everywhere(
         Scenario("drain", lambda place: _segment_of(place, events), answer=answer), check_held
