@@ -8,8 +8,8 @@ from typing import Any
 
 from telemetry_spool.segment import Line, event_id
 
-# Type and date are labels in receipts and lists; what is longer is no label.
-_LABEL = 100
+LABEL_CHARACTERS = 100
+"""Type and date are labels in receipts and lists; what is longer is no label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,4 +55,4 @@ def parse(line: Line) -> Event | Malformed:
 
 
 def _label(value: object) -> str:
-    return value[:_LABEL] if isinstance(value, str) else ""
+    return value[:LABEL_CHARACTERS] if isinstance(value, str) else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from telemetry_spool import __version__
@@ -11,15 +12,21 @@ from telemetry_spool.events import Event
 
 # What a User-Agent may be made of: an event is anybody's text, and a header is not.
 _PRODUCT = re.compile(r"[A-Za-z0-9._+-]{1,64}")
-_FALLBACK_AGENT = f"flwr-telemetry-spool/{__version__}"
+OWN_AGENT = f"flwr-telemetry-spool/{__version__}"
+"""The User-Agent of requests that are not one event of a package that says its name."""
 
 
 def headers(event: Event) -> dict[str, str]:
-    """Return the headers for sending an event."""
+    """Return the headers for sending an event by itself."""
+    return event_headers(event.id, agent_of(event.context))
+
+
+def event_headers(event_id: str, user_agent: str) -> dict[str, str]:
+    """Return the headers for sending the event with this id."""
     return {
         "Content-Type": "application/json",
-        "User-Agent": _user_agent(event.context),
-        "Idempotency-Key": event.id,
+        "User-Agent": user_agent,
+        "Idempotency-Key": event_id,
     }
 
 
@@ -28,11 +35,19 @@ def on_the_wire(body: bytes, given: Mapping[str, str]) -> dict[str, str]:
     return {"Accept-Encoding": "identity", "Content-Length": str(len(body)), **given}
 
 
-def _user_agent(context: dict[str, Any]) -> str:
+def agent_of(context: dict[str, Any]) -> str:
     """Return the User-Agent that Flower would have sent: `flwr/1.41.0`, from the event itself."""
     package = context.get("flower") or context.get("package")
     if isinstance(package, dict):
         name, version = package.get("package_name"), package.get("package_version")
-        if all(isinstance(part, str) and _PRODUCT.fullmatch(part) for part in (name, version)):
-            return f"{name}/{version}"
-    return _FALLBACK_AGENT
+        if isinstance(name, str) and isinstance(version, str):
+            return agent(name, version)
+    return OWN_AGENT
+
+
+@lru_cache(maxsize=64)
+def agent(name: str, version: str) -> str:
+    """Return the User-Agent of a package; our own for what cannot be in a header."""
+    if _PRODUCT.fullmatch(name) and _PRODUCT.fullmatch(version):
+        return f"{name}/{version}"
+    return OWN_AGENT

@@ -33,6 +33,14 @@ MODE = Setting(
 UPLOADER_NAMES = frozenset(
     {
         "endpoint",
+        "sink",
+        "compression",
+        "batch_events",
+        "batch_bytes",
+        "batch_seconds",
+        "authorization",
+        "transport",
+        "max_events_per_second",
         "proxy",
         "ca_bundle",
         "concurrency",

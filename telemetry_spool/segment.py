@@ -34,12 +34,12 @@ class Line:
 
 def event_id(line: bytes) -> str:
     """Return the id of an event: the SHA-256 of its line, without newline, as 64 hex digits."""
-    return _sha256()(line).hexdigest()
+    return id_hash()(line).hexdigest()
 
 
 @cache
-def _sha256() -> Callable[[bytes], _Hash]:
-    """Return the hash; it is loaded with the first event, for it is 4 MiB of OpenSSL."""
+def id_hash() -> Callable[[bytes], _Hash]:
+    """Return the hash of ids; it is loaded with the first event, for it is 4 MiB of OpenSSL."""
     from hashlib import sha256
 
     return sha256

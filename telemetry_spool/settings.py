@@ -67,24 +67,24 @@ def whole_number(low: int, high: int) -> Callable[[object], int]:
     def convert(raw: object) -> int:
         if isinstance(raw, bool) or not isinstance(raw, (int, str)):
             raise ValueError(raw)
-        number = int(raw)
-        if not low <= number <= high:
+        value = int(raw)
+        if not low <= value <= high:
             raise ValueError(raw)
-        return number
+        return value
 
     return convert
 
 
-def seconds(low: float, high: float) -> Callable[[object], float]:
-    """Accept a time in seconds from `low` to `high`."""
+def number(low: float, high: float) -> Callable[[object], float]:
+    """Accept a number from `low` to `high`."""
 
     def convert(raw: object) -> float:
         if isinstance(raw, bool) or not isinstance(raw, (int, float, str)):
             raise ValueError(raw)
-        number = float(raw)
-        if not low <= number <= high:
+        value = float(raw)
+        if not low <= value <= high:
             raise ValueError(raw)
-        return number
+        return value
 
     return convert
 

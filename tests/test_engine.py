@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import Place
 from uploader import config
 from uploader.engine import Engine
+from uploader.lanes import Lanes
 from uploader.outcome import Answer, Failure
 
 # Far more turns than any of these scripts needs: it ends a test in which nothing comes to an end.
@@ -47,7 +48,7 @@ def spool(place: Place) -> Callable[..., None]:
 def engine_for(place: Place, transport: Scripted, **flags: object) -> Engine:
     """Return an engine with one request at a time, which waits for nothing if it fails."""
     loaded = config.load({"concurrency": 1} | flags, place.environ)
-    return Engine(loaded, lambda: transport, lambda: 0.0)
+    return Engine(loaded, Lanes(loaded.concurrency, lambda: transport), lambda: 0.0)
 
 
 def turn_until(engine: Engine, ended: Callable[[], bool]) -> None:
@@ -173,7 +174,7 @@ def test_nobody_waits_for_a_user_who_refuses(tmp_path: Path, mode: str) -> None:
         os.chown(box / name, user, -1)
     settings = {"dir": str(tmp_path), "spool_dir": str(box), "endpoint": "http://127.0.0.1:9/"}
     transport = Scripted(lambda _: 200)
-    engine = Engine(config.load(settings), lambda: transport, lambda: 0.0)
+    engine = Engine(config.load(settings), Lanes(4, lambda: transport), lambda: 0.0)
 
     turn_until(engine, lambda: engine.idle)
 

@@ -18,9 +18,11 @@ from tests.conftest import DEADLINE_SECONDS, Place
 from uploader import config
 from uploader.backlog import Backlog
 from uploader.engine import Engine
+from uploader.lanes import Lanes
 from uploader.outcome import Answer, Failure, Trouble
+from uploader.pieces import Piece
 from uploader.reading import Reading
-from uploader.turns import Admit
+from uploader.sink import EventSink, Request
 
 CREATED = Answer(201, "application/json", body=b"{}")
 
@@ -49,7 +51,8 @@ class Wire:
 @contextmanager
 def engine(place: Place, wire: Wire, **settings: object) -> Iterator[Engine]:
     """Return an engine over this wire, which is shut down at the end of the block."""
-    subject = Engine(config.load(settings, place.environ), lambda: wire, lambda: 0.0)
+    loaded = config.load(settings, place.environ)
+    subject = Engine(loaded, Lanes(loaded.concurrency, lambda: wire), lambda: 0.0)
     try:
         yield subject
     finally:
@@ -73,21 +76,23 @@ def drain(subject: Engine) -> None:
         subject.wait(patience)
 
 
-def test_consent_is_asked_before_each_request(place: Place) -> None:
+def test_consent_is_asked_again_before_a_request_of_the_next_moment(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Not once for all the requests that may be under way together."""
+    monkeypatch.setattr("uploader.permission._MOMENT_SECONDS", 0.0)
     events = record(place, 4)
     chosen = mode_file()
     assert chosen is not None
     wire = Wire()
     with engine(place, wire, concurrency="4") as subject:
-        take = subject.backlog.take
+        request = EventSink.request
 
-        def withdraw_and_take(admit: Admit) -> object:
-            item = take(admit)
+        def withdraw_after(sink: EventSink, piece: Piece) -> Request:
             choose(chosen, Mode.OFF)
-            return item
+            return request(sink, piece)
 
-        with patch.object(subject.backlog, "take", withdraw_and_take):
+        with patch.object(EventSink, "request", withdraw_after):
             subject.work()
 
     assert wire.bodies() == events[:1]

@@ -17,7 +17,7 @@ from telemetry_spool.settings import SettingError, Source
 from telemetry_spool.writer_settings import writer_config
 from tests.conftest import Place, run_python
 from uploader import config
-from uploader.config import ALL_SETTINGS, UPLOADER_SETTINGS
+from uploader.settings import ALL_SETTINGS, UPLOADER_SETTINGS
 
 ON, LOCAL, OFF = Mode.ON, Mode.LOCAL, Mode.OFF
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from telemetry_spool.segment import Line
 from tests.test_append import locked_by_another_process
+from uploader.pieces import Piece
 from uploader.reading import Busy, Reading, Terms
 
 NAME = "20260310T120000Z-0123456789abcdef"
@@ -41,19 +41,19 @@ def reading(path: Path) -> Iterator[Reading]:
         opened.close()
 
 
-def take(subject: Reading) -> Line:
+def take(subject: Reading) -> Piece:
     """Take a line that must be there."""
     line = subject.take()
     assert line is not None
     return line
 
 
-def take_all(subject: Reading) -> list[Line]:
+def take_all(subject: Reading) -> list[Piece]:
     """Take lines until there are none."""
     return list(iter(subject.take, None))
 
 
-def data(lines: list[Line]) -> list[bytes]:
+def data(lines: list[Piece]) -> list[bytes]:
     """Return what is in these lines."""
     return [line.data for line in lines]
 

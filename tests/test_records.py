@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from telemetry_spool.events import Event
 from telemetry_spool.letters import dead_letter, dead_letter_journal, line_of
 from telemetry_spool.paths import Directories
 from telemetry_spool.segment import event_id
 from tests.conftest import Place
+from uploader.pieces import Piece
 from uploader.records import Receipts
 
 NOON = datetime(2026, 3, 10, 12, tzinfo=UTC)
@@ -105,10 +105,19 @@ def test_a_dead_letter_says_why_and_when(place: Place) -> None:
     ]
 
 
-def event(number: int = 0) -> Event:
+class Label(NamedTuple):
+    """What an event says of itself."""
+
+    event_type: str
+    date: str
+    agent: str
+
+
+def event(number: int = 0, *, event_type: str = "RUN") -> Piece:
     """Return an event whose line `json.dumps` would write otherwise."""
     body = f'{{"n":{number}, "u": "ü"}}'.encode()
-    return Event(body, event_id(body), "RUN", "yesterday", {})
+    label = Label(event_type, "yesterday", "flwr/1.41.0")
+    return Piece(0, len(body) + 1, body, [event_id(body)], [label])
 
 
 def test_a_receipt_names_the_event_and_where_it_went(place: Place) -> None:
@@ -120,7 +129,7 @@ def test_a_receipt_names_the_event_and_where_it_went(place: Place) -> None:
 
     assert place.ledger() == [
         {
-            "id": event().id,
+            "id": event().ids[0],
             "event_type": "RUN",
             "date": "yesterday",
             "sent_at": "2026-03-10T12:00:00+00:00",
@@ -137,7 +146,7 @@ def test_a_receipt_can_keep_what_was_sent(place: Place) -> None:
     receipts.flush(NOON)
 
     (receipt,) = place.ledger()
-    assert receipt["event"].encode() == event().body
+    assert receipt["event"].encode() == event().data
     assert receipt["id"] == event_id(receipt["event"].encode())
 
 
@@ -151,7 +160,7 @@ def test_receipts_are_written_in_batches_and_once(place: Place) -> None:
     receipts.flush(NOON)
     receipts.flush(NOON)
 
-    assert [receipt["id"] for receipt in place.ledger()] == [event(n).id for n in range(3)]
+    assert [receipt["id"] for receipt in place.ledger()] == [event(n).ids[0] for n in range(3)]
 
 
 def test_nothing_accepted_writes_nothing(place: Place) -> None:
@@ -175,20 +184,39 @@ def test_receipts_wait_while_they_cannot_be_written(
     receipts.accepted(event(1), NOON)
     receipts.flush(NOON)
 
-    assert [receipt["id"] for receipt in place.ledger()] == [event(0).id, event(1).id]
+    assert [receipt["id"] for receipt in place.ledger()] == [event(0).ids[0], event(1).ids[0]]
 
 
 def test_receipts_that_wait_are_bounded(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     """A disk that stays full for a month must not fill the memory; each drop is said."""
     receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
-    for number in range(10_002):
+    place.root.write_bytes(b"in the way")
+    for number in range(16_385):
         receipts.accepted(event(number), NOON)
-    assert caplog.text.count("a receipt was dropped") == 2
+    assert caplog.text.count("1024 receipts were dropped") == 1
+    place.root.unlink()
 
     receipts.flush(NOON)
 
-    assert [place.ledger()[position]["id"] for position in (0, -1)] == [
-        event(2).id,
-        event(10_001).id,
-    ]
-    assert len(place.ledger()) == 10_000
+    kept = [receipt["id"] for receipt in place.ledger()]
+    assert kept == [event(number).ids[0] for number in range(1_024, 16_385)]
+
+
+def test_many_receipts_do_not_wait_for_a_flush(place: Place) -> None:
+    """A fast endpoint must not fill the memory."""
+    receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
+    for number in range(5_000):
+        receipts.accepted(event(number), NOON)
+
+    assert len(place.ledger()) > 4_000
+
+
+def test_a_label_is_quoted_as_json_is(place: Place) -> None:
+    """An event is anybody's text."""
+    receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
+    odd = 'a"b\\c\n\x00ü\U0001f33b'
+
+    receipts.accepted(event(event_type=odd), NOON)
+    receipts.flush(NOON)
+
+    assert [receipt["event_type"] for receipt in place.ledger()] == [odd]

@@ -169,16 +169,16 @@ def test_the_uploader_goes_on_with_what_is_left(place: Place) -> None:
     backlog.refresh(list_segments(str(place.spool)))
     first = backlog.take()
     assert first is not None
-    assert first.line.data == DROP
-    first.reading.again(first.line)
+    assert first.piece.data == DROP
+    first.reading.again(first.piece)
 
     assert done(place) == (2, [])
 
     backlog.refresh(list_segments(str(place.spool)))
     taken = []
     while item := backlog.take():
-        taken.append(item.line.data)
-        item.reading.done(item.line)
+        taken.append(item.piece.data)
+        item.reading.done(item.piece)
     assert taken == [KEEP, MORE]
     for reading in backlog.finished():
         backlog.remove(reading)

@@ -33,7 +33,8 @@ def put(directory: Path, name: str, content: bytes = b"{}\n") -> Path:
 
 def seal(directory: Path, *, now: float = WRITTEN_AT) -> int:
     """Seal what can be sealed in a directory; return how many segments that were."""
-    return seal_active(list_segments(str(directory)), host=HERE, now=now, complain=unexpected)
+    segments = list_segments(str(directory))
+    return len(seal_active(segments, host=HERE, now=now, complain=unexpected))
 
 
 def unexpected(path: str, error: OSError) -> None:
@@ -134,7 +135,9 @@ def test_a_segment_that_is_gone_stops_no_other(tmp_path: Path) -> None:
     listed = list_segments(str(tmp_path))
     gone.unlink()
 
-    assert seal_active(listed, host=HERE, now=WRITTEN_AT, complain=unexpected) == 1
+    (sealed,) = seal_active(listed, host=HERE, now=WRITTEN_AT, complain=unexpected)
+
+    assert [str(path) for path in tmp_path.iterdir()] == [sealed.path]
     assert names(tmp_path) == ["sealed"]
 
 
@@ -183,5 +186,5 @@ def test_what_cannot_be_opened_is_told_and_stops_no_segment(tmp_path: Path) -> N
         listed, host=HERE, now=WRITTEN_AT, complain=lambda path, _: told.append(path)
     )
 
-    assert sealed == 1
+    assert len(sealed) == 1
     assert told == [str(tmp_path / OURS)]

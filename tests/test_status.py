@@ -11,6 +11,7 @@ from telemetry_spool.heartbeat import Heartbeat
 from tests.conftest import Place
 from uploader import config
 from uploader.engine import Engine
+from uploader.lanes import Lanes
 from uploader.outcome import Answer, Outcome, Verdict
 from uploader.status import StatusFile
 
@@ -31,7 +32,7 @@ class Told:
     def __init__(self, place: Place) -> None:
         loaded = config.load({}, place.environ)
         place.root.mkdir()
-        self.engine = Engine(loaded, Silent, lambda: 0.5)
+        self.engine = Engine(loaded, Lanes(1, Silent), lambda: 0.5)
         self._status = StatusFile(loaded)
         self._path = loaded.directories.status
 

@@ -44,7 +44,7 @@ def everybody(_: Owner) -> frozenset[Kind]:
 
 def taken(turns: Turns, admit: Callable[[Owner], frozenset[Kind]] = everybody) -> list[bytes]:
     """Take lines until there are none."""
-    return [item.line.data for item in iter(lambda: turns.take(admit), None)]
+    return [item.piece.data for item in iter(lambda: turns.take(admit), None)]
 
 
 def test_owners_take_turns(turns: Turns, tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_an_event_stays_suspect_when_its_segment_is_opened_again(
     refresh_shared(turns, tmp_path, range(1, 3))
     suspects = Suspects(lambda: 0.5)
     bad, good = iter_once(turns, 2)
-    assert not suspects.failed(bad, 1.0)
+    assert not suspects.failed(bad)
     turns.again(bad)
     turns.rest_if_crowded(bad.reading.turn)
     suspects.answered(good)
@@ -154,7 +154,7 @@ def test_an_event_stays_suspect_when_its_segment_is_opened_again(
     (again,) = iter_once(turns, 1)
 
     assert again.reading is not bad.reading
-    assert suspects.failed(again, 2.0)
+    assert suspects.failed(again)
 
 
 def iter_once(turns: Turns, count: int) -> list[Item]:

@@ -17,9 +17,9 @@ from tests.support.network import unused_port
 from tests.support.processes import UPLOADER, Ended, command
 from tests.test_append import locked_by_another_process
 from uploader import config
-from uploader.config import ALL_SETTINGS
 from uploader.engine import Engine
 from uploader.once import Ending, drain
+from uploader.settings import ALL_SETTINGS
 
 TEMPORARY, WRONG_SETTING, CANNOT_CREATE, UNAVAILABLE = 75, 78, 73, 69
 """What sysexits.h calls EX_TEMPFAIL, EX_CONFIG, EX_CANTCREAT and EX_UNAVAILABLE."""
@@ -88,7 +88,7 @@ def test_once_keeps_what_cannot_be_sent(site: Site, endpoint: Endpoint) -> None:
     ended = site.uploader("once", "--wait", "0")
 
     assert ended.code == TEMPORARY
-    assert the_line(ended).startswith("3 events kept for later: NewConnectionError")
+    assert the_line(ended).startswith("3 events kept for later: curl: (7) Failed to connect")
     assert site.place.lines() == events
 
 
@@ -267,6 +267,14 @@ def test_check_shows_each_setting_and_where_it_comes_from(place: Place) -> None:
         "allow_insecure": ("false", "default"),
         "keep_sent": ("true", "flag"),
         "strict": ("false", "default"),
+        "sink": ("event", "default"),
+        "compression": ("none", "default"),
+        "batch_events": ("10000", "default"),
+        "batch_bytes": ("1048576", "default"),
+        "batch_seconds": ("1", "default"),
+        "authorization": ("unset", "default"),
+        "transport": ("auto", "default"),
+        "max_events_per_second": ("unset", "default"),
         "dir": (str(place.root), "environment"),
         "spool_dir": (str(place.spool), "default"),
         "max_event_bytes": ("65536", "default"),

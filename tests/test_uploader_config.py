@@ -9,7 +9,8 @@ import pytest
 
 from telemetry_spool import paths
 from telemetry_spool.settings import Setting, SettingError
-from uploader.config import ALL_SETTINGS, UPLOADER_SETTINGS, UploaderConfig, load, resolve
+from uploader.config import UploaderConfig, load, resolve
+from uploader.settings import ALL_SETTINGS, UPLOADER_SETTINGS
 
 SAFE = "https://telemetry.example.org/api/v1/event"
 NOTHING: Mapping[str, str] = {}
@@ -61,6 +62,12 @@ def test_defaults_are_complete() -> None:
         poll_interval=5.0,
         keep_sent=False,
         strict=False,
+        sink="event",
+        compression="none",
+        batch_events=10_000,
+        batch_bytes=2**20,
+        batch_seconds=1.0,
+        transport="auto",
     )
 
 
@@ -312,8 +319,8 @@ def test_names_are_the_same_everywhere() -> None:
     """File key, variable and flag follow from one name."""
     assert [(setting.variable, setting.flag) for setting in UPLOADER_SETTINGS][:3] == [
         ("FLWR_TELEMETRY_ENDPOINT", "--endpoint"),
-        ("FLWR_TELEMETRY_PROXY", "--proxy"),
-        ("FLWR_TELEMETRY_CA_BUNDLE", "--ca-bundle"),
+        ("FLWR_TELEMETRY_SINK", "--sink"),
+        ("FLWR_TELEMETRY_COMPRESSION", "--compression"),
     ]
     assert len({setting.variable for setting in ALL_SETTINGS}) == len(ALL_SETTINGS)
 

@@ -26,11 +26,13 @@ class Bell:
 
     def __init__(self) -> None:
         self.rings = 0
+        self.names: list[str] = []
         self._rung = threading.Event()
 
-    def ring(self) -> None:
+    def ring(self, name: str) -> None:
         """Ring."""
         self.rings += 1
+        self.names.append(name)
         self._rung.set()
 
     def rang(self, seconds: float = DEADLINE_SECONDS) -> bool:
@@ -53,6 +55,7 @@ def test_a_new_file_rings(bell: Bell, tmp_path: Path, name: str) -> None:
     """An unknown one as well: it may stand for reports that were dropped."""
     (tmp_path / name).write_bytes(b"{}\n")
     assert bell.rang()
+    assert set(bell.names) == {name}
 
 
 def test_what_is_renamed_into_the_directory_rings(
@@ -94,7 +97,7 @@ def test_a_silent_file_system_is_polled_and_watched(tmp_path: Path) -> None:
         assert bell.rings == 0
         now = 105.0
         assert watching.poll() == 5.0
-        assert bell.rings == 1
+        assert bell.names == [""]
         now = 106.0
         assert watching.poll() == 4.0
         assert bell.rings == 1

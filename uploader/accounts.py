@@ -31,18 +31,19 @@ class Accounts:
 
     def of(self, owner: Owner) -> Account:
         """Return the account of an owner."""
-        key = None if owner == os.geteuid() else owner
-        if key not in self._accounts:
-            directories = self._config.directories
-            losses = LossLedger(directories, key)
-            self._accounts[key] = Account(
-                Receipts(
-                    directories, self._config.endpoint, keep_sent=self._config.keep_sent, owner=key
-                ),
-                DeadLetters(directories, key, losses),
-                losses,
-            )
-        return self._accounts[key]
+        if owner is not None and owner == os.geteuid():
+            owner = None
+        account = self._accounts.get(owner)
+        if account is None:
+            account = self._accounts[owner] = self._open(owner)
+        return account
+
+    def _open(self, owner: Owner) -> Account:
+        config, losses = self._config, LossLedger(self._config.directories, owner)
+        receipts = Receipts(
+            config.directories, config.endpoint, keep_sent=config.keep_sent, owner=owner
+        )
+        return Account(receipts, DeadLetters(config.directories, owner, losses), losses)
 
     def flush(self, now: datetime) -> None:
         """Write down every receipt that waits."""

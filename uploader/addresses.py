@@ -1,4 +1,4 @@
-"""The URLs in settings: which are good ones, and how one with a password in it is shown."""
+"""What requests are addressed with: URLs and credentials in settings, and how they are shown."""
 
 from __future__ import annotations
 
@@ -29,6 +29,13 @@ def _http_url(raw: object) -> tuple[str, SplitResult]:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
         raise ValueError(raw)
     return raw, parts
+
+
+def header_value(raw: object) -> str:
+    """Accept what may be the value of a header: one line of printable ASCII."""
+    if not isinstance(raw, str) or not (raw.isascii() and raw.isprintable() and raw.strip() == raw):
+        raise ValueError(raw)
+    return raw
 
 
 def without_login(url: str) -> str:

@@ -24,30 +24,35 @@ class Admission:
         # Requests of one user that are never answered must not take all lanes for a minute.
         self._most_of_one = max(1, concurrency - 1)
         self._under_way: Counter[Owner] = Counter()
+        self._total = 0
 
     def sent(self, owner: Owner) -> None:
         """Note that a request is under way."""
         self._under_way[owner] += 1
+        self._total += 1
 
     def ended(self, owner: Owner) -> None:
         """Note that a request has ended."""
+        self._total -= 1
         self._under_way[owner] -= 1
         if not self._under_way[owner]:
             del self._under_way[owner]
 
+    def room(self, owner: Owner, now: float) -> int:
+        """Return how many more requests of this owner's may be sent now."""
+        allowance = self._gates.of(owner).allowance(now)
+        if owner is not None:
+            allowance = min(allowance, self._most_of_one)
+        return min(allowance - self._under_way[owner], self._concurrency - self._total)
+
     @property
     def full(self) -> bool:
         """Whether no more requests may be under way, whosever they are."""
-        return self._under_way.total() >= self._concurrency
+        return self._total >= self._concurrency
 
     def admits(self, owner: Owner, now: float) -> frozenset[Kind]:
         """Return the kinds of segments of which an event of this owner may be sent now."""
-        allowance = self._gates.of(owner).allowance(now)
-        if owner is not None:
-            if self.full:
-                return _NOTHING
-            allowance = min(allowance, self._most_of_one)
-        return self._chosen(owner) if self._under_way[owner] < allowance else _NOTHING
+        return self._chosen(owner) if self.room(owner, now) > 0 else _NOTHING
 
     def is_due(self, owner: Owner, now: float) -> bool:
         """Tell whether there is more to wait for than answers: not for who waits or refuses.

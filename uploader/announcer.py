@@ -35,8 +35,13 @@ class Announcer:
         self._said_at[kind] = now
         _log.warning("; ".join(filter(None, (outcome.reason, outcome.remedy))))
 
+    @property
+    def troubled(self) -> bool:
+        """Whether trouble was announced, and not that it is over."""
+        return self._current is not None
+
     def recovered(self) -> None:
         """Note that the endpoint works; worth a line only if its trouble was."""
-        if self._current is not None:
+        if self.troubled:
             self._current = None
             _log.info("the endpoint takes events again")

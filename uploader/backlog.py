@@ -1,16 +1,16 @@
-"""The sealed segments that wait to be sent, the oldest first, and the events in them."""
+"""The sealed segments that wait to be sent, the oldest first, and what is in them."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from telemetry_spool.consent import Consent, Mode
 from telemetry_spool.listing import SegmentFile
 from telemetry_spool.paths import Kind
-from telemetry_spool.segment import Line
+from uploader.pieces import SINGLE, Piece, Shape
 from uploader.reading import PRIVATE, Busy, Reading, Terms
 
 # Each open segment costs a descriptor, of which a process has some 1,000: segments stay open while
@@ -44,23 +44,23 @@ def sendable_with(consent: Consent) -> frozenset[Kind]:
     return sendable_in(consent.mode)
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """A line under way, and the segment it is from."""
+class Item(NamedTuple):
+    """A piece under way, and the segment it is from."""
 
-    line: Line
+    piece: Piece
     reading: Reading
 
 
 class Backlog:
-    """Hands out lines across segments; a segment is deleted when all of it is dealt with.
+    """Hands out pieces across segments; a segment is deleted when all of it is dealt with.
 
     A segment that cannot be read is named in the log and passed by: one bad file blocks nothing.
     """
 
-    def __init__(self, *, limit: int, terms: Terms = PRIVATE) -> None:
+    def __init__(self, *, limit: int, terms: Terms = PRIVATE, shape: Shape = SINGLE) -> None:
         """Keep at most `limit` bytes of each line; `terms` are those of every segment."""
         self._limit = limit
+        self._shape = shape
         self._terms = terms
         self._most_open = MOST_OPEN if terms is PRIVATE else _MOST_OPEN_OF_ONE
         self._complaints = 0
@@ -73,6 +73,8 @@ class Backlog:
         self._unreadable: set[str] = set()
         self._undeletable: set[str] = set()
         self._complained: set[str] = set()
+        self._doubtful: set[str] = set()
+        self._current: Reading | None = None
 
     def refresh(self, segments: Iterable[SegmentFile]) -> None:
         """Take in what the directory shows now."""
@@ -83,13 +85,28 @@ class Backlog:
             if segment.path not in self._open:
                 self._waiting[segment.kind].append(segment.path)
         self._passed_by &= self._open.keys()
+        self.doubt()
+
+    def add(self, segment: SegmentFile) -> None:
+        """Take in a segment that has come since the last refresh."""
+        if segment.path not in self._open:
+            self._waiting.setdefault(segment.kind, deque()).append(segment.path)
 
     def allow(self, kinds: frozenset[Kind]) -> None:
-        """Hand out lines of these kinds of segments only; others count as absent until then."""
+        """Hand out pieces of these kinds of segments only; others count as absent until then."""
         self._allowed = kinds
+        self._current = None
+
+    def doubt(self) -> None:
+        """See again before the next piece of each segment whether the segment is still there."""
+        self._doubtful.update(self._open)
+        self._current = None
 
     def _allowed_of(self, readings: dict[str, Reading]) -> list[Reading]:
-        return [reading for reading in readings.values() if reading.kind in self._allowed]
+        allowed = self._allowed
+        if allowed is SENDABLE:
+            return list(readings.values())
+        return [reading for reading in readings.values() if reading.kind in allowed]
 
     def _allowed_waiting(self) -> list[deque[str]]:
         found = self._waiting.items()
@@ -117,7 +134,7 @@ class Backlog:
 
     @property
     def exhausted(self) -> bool:
-        """Whether every line has been taken once, as far as the last refresh knows."""
+        """Whether everything has been taken once, as far as the last refresh knows."""
         if self._holds_enough:
             return True
         return (self._is_crowded or not self._allowed_waiting()) and all(
@@ -127,7 +144,10 @@ class Backlog:
 
     @property
     def _holds_enough(self) -> bool:
-        return sum(reading.held for reading in self._open.values()) >= _MOST_HELD_BYTES
+        held = 0
+        for reading in self._open.values():
+            held += reading.held
+        return held >= _MOST_HELD_BYTES
 
     @property
     def _is_crowded(self) -> bool:
@@ -153,7 +173,7 @@ class Backlog:
         return bool(self._passed_by or self._open or any(self._waiting.values()))
 
     def take(self) -> Item | None:
-        """Return the next line to deal with; None if there is none now.
+        """Return the next piece to deal with; None if there is none now.
 
         What was sent before and came back goes behind at least one other, and then takes turns with
         what was not sent yet: an event that is not answered well holds up no other, and no stream
@@ -163,10 +183,27 @@ class Backlog:
             return self._take_again() or self._take_new()
         return self._take_new() or self._take_again()
 
+    def take_read(self, most: int) -> list[Item]:
+        """Return up to so many pieces that come next and are in memory already.
+
+        That is for when all goes well: none, once anything has come back or is in doubt.
+        """
+        reading = self._current
+        if reading is None:
+            return []
+        return [Item(piece, reading) for piece in reading.take_read(most)]
+
     def again(self, item: Item) -> None:
-        """Put a line back, to be taken again behind another one."""
-        item.reading.again(item.line)
+        """Put a piece back, to be taken again behind another one."""
+        item.reading.again(item.piece)
         self._returned_first = False
+        self._current = None
+
+    def split(self, item: Item) -> None:
+        """Put the halves of a piece back, to be taken by themselves."""
+        item.reading.split(item.piece)
+        self._returned_first = False
+        self._current = None
 
     def rest(self) -> None:
         """Close segments of which nothing is under way: they wait to be opened again."""
@@ -180,6 +217,8 @@ class Backlog:
             return None
         item = self._next_of_open() or self._next_of_waiting()
         self._returned_first = item is not None
+        if item is not None and not any(reading.has_returned for reading in self._open.values()):
+            self._current = item.reading
         return item
 
     def _next_of_open(self) -> Item | None:
@@ -193,7 +232,8 @@ class Backlog:
     def _next_of_waiting(self) -> Item | None:
         for waiting in self._allowed_waiting():
             while waiting and not self._is_crowded:
-                reading = self._open_next(waiting.popleft())
+                path = waiting.popleft()
+                reading = None if path in self._open else self._open_next(path)
                 if reading is not None:
                     item = self._take_from(reading)
                     if item is not None:
@@ -209,14 +249,16 @@ class Backlog:
 
     def _is_there(self, reading: Reading) -> bool:
         """Close a segment that was deleted: whoever did that does not want the rest to be sent."""
-        if reading.deleted:
-            self._close(reading)
-            return False
+        if reading.path in self._doubtful:
+            self._doubtful.discard(reading.path)
+            if reading.deleted:
+                self._close(reading)
+                return False
         return True
 
     def _open_next(self, path: str) -> Reading | None:
         try:
-            reading = Reading(path, limit=self._limit, terms=self._terms)
+            reading = Reading(path, limit=self._limit, terms=self._terms, shape=self._shape)
         except FileNotFoundError:
             return None
         except Busy:
@@ -233,16 +275,16 @@ class Backlog:
         if reading.path in self._unreadable:
             return None
         try:
-            line = reading.take()
+            piece = reading.take()
         except OSError as error:
             self._complain(reading.path, "read", error)
             self._unreadable.add(reading.path)
             return None
-        if line is None:
+        if piece is None:
             if reading.at_end:
                 del self._unfinished[reading.path]
             return None
-        return Item(line, reading)
+        return Item(piece, reading)
 
     def _complain(self, path: str, action: str, error: OSError) -> None:
         if path not in self._complained and self._complaints < _MOST_COMPLAINTS:
@@ -251,7 +293,7 @@ class Backlog:
             _log.warning("%s cannot be %s: %s", path, action, error.strerror)
 
     def finished(self) -> list[Reading]:
-        """Return the segments to delete: every line of them is dealt with."""
+        """Return the segments to delete: all of them is dealt with."""
         return [
             reading
             for reading in self._open.values()
@@ -285,6 +327,9 @@ class Backlog:
         reading.close()
         self._open.pop(reading.path, None)
         self._unfinished.pop(reading.path, None)
+        self._doubtful.discard(reading.path)
+        if self._current is reading:
+            self._current = None
 
     def close(self) -> None:
         """Close every segment."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from telemetry_spool import paths, policy
@@ -17,128 +17,14 @@ from telemetry_spool.settings import (
     Setting,
     SettingError,
     Source,
-    absolute_path,
-    boolean,
     environment,
     file,
     resolve_one,
-    seconds,
     unknown_keys,
-    whole_number,
 )
-from telemetry_spool.writer_settings import DIR, MAX_SPOOL_BYTES, SPOOL_DIR, WRITER_SETTINGS
-from uploader.addresses import endpoint_url, is_loopback, proxy_url
-
-ENDPOINT = Setting(
-    "endpoint",
-    "https://telemetry.flower.ai/api/v1/event",
-    endpoint_url,
-    "an http(s) URL without user name and password",
-    "where events are sent",
-    "the address that Flower itself sends to",
-)
-PROXY = Setting(
-    "proxy",
-    None,
-    proxy_url,
-    "a URL like http://HOST:PORT or http://USER:PASSWORD@HOST:PORT, with signs in the password as "
-    "%XX",
-    "the proxy to the endpoint, whatever HTTPS_PROXY and NO_PROXY say; a password in it is never "
-    "shown",
-    "the proxy variables of the environment decide",
-    secret=True,
-)
-CA_BUNDLE = Setting(
-    "ca_bundle",
-    None,
-    absolute_path,
-    "an absolute path",
-    "file or directory with the certificates of the authorities to trust, whatever "
-    "REQUESTS_CA_BUNDLE says",
-    "the authorities that `requests` trusts",
-)
-CONCURRENCY = Setting(
-    "concurrency",
-    4,
-    whole_number(1, 64),
-    "a whole number from 1 to 64",
-    "requests under way at once",
-    "4 hide most of a round trip and are still polite",
-)
-CONNECT_TIMEOUT = Setting(
-    "connect_timeout",
-    10.0,
-    seconds(0.1, 600),
-    "a number of seconds from 0.1 to 600",
-    "seconds to wait for a connection",
-    "longer than any working connection takes",
-)
-READ_TIMEOUT = Setting(
-    "read_timeout",
-    60.0,
-    seconds(0.1, 3600),
-    "a number of seconds from 0.1 to 3600",
-    "seconds to wait for an answer",
-    "what Flower waits",
-)
-RESCAN_INTERVAL = Setting(
-    "rescan_interval",
-    30.0,
-    seconds(0.1, 3600),
-    "a number of seconds from 0.1 to 3600",
-    "seconds after which the spool is looked at without a sign from the file system",
-    "finds what inotify does not report at a cost that nobody notices",
-)
-POLL_INTERVAL = Setting(
-    "poll_interval",
-    5.0,
-    seconds(0.1, 3600),
-    "a number of seconds from 0.1 to 3600",
-    "seconds after which the spool is looked at where the file system does not report changes: "
-    "NFS, Lustre, FUSE and the like, or when inotify has no watches left",
-    "soon enough for people, at a cost that nobody notices",
-)
-ALLOW_INSECURE = Setting(
-    "allow_insecure",
-    False,
-    boolean,
-    "true or false",
-    "allow an http endpoint that is not on this machine",
-    "events would cross the network in the clear",
-)
-KEEP_SENT = Setting(
-    "keep_sent",
-    False,
-    boolean,
-    "true or false",
-    "keep the exact bytes of each sent event in its receipt",
-    "a receipt without them is a third of the size",
-)
-STRICT = Setting(
-    "strict",
-    False,
-    boolean,
-    "true or false",
-    "set events aside in which `telemetry-spool audit` finds something personal or undocumented",
-    "what Flower itself sends passes anyway; a newer Flower's or your own program's events may not",
-)
-
-UPLOADER_SETTINGS = (
-    ENDPOINT,
-    PROXY,
-    CA_BUNDLE,
-    CONCURRENCY,
-    CONNECT_TIMEOUT,
-    READ_TIMEOUT,
-    RESCAN_INTERVAL,
-    POLL_INTERVAL,
-    ALLOW_INSECURE,
-    KEEP_SENT,
-    STRICT,
-)
-ALL_SETTINGS = UPLOADER_SETTINGS + WRITER_SETTINGS
-FLAG_SETTINGS = (*UPLOADER_SETTINGS, DIR, SPOOL_DIR)
-"""What can be given on the uploader's command line: the limits of writers are not its business."""
+from telemetry_spool.writer_settings import MAX_SPOOL_BYTES
+from uploader.addresses import is_loopback
+from uploader.settings import ALL_SETTINGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +47,14 @@ class UploaderConfig:
     poll_interval: float
     keep_sent: bool
     strict: bool
+    sink: str
+    compression: str
+    batch_events: int
+    batch_bytes: int
+    batch_seconds: float
+    transport: str
+    max_events_per_second: float | None = None
+    authorization: str | None = field(default=None, repr=False)
     proxy: str | None = field(default=None, repr=False)
     ca_bundle: Path | None = None
     max_spool_bytes: int = MAX_SPOOL_BYTES.default
@@ -211,42 +105,50 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str] = os.environ) -
 
 def build(resolved: Mapping[str, Resolved]) -> UploaderConfig:
     """Put resolved settings together. Raises SettingError if they do not go together."""
-
-    def value(setting: Setting) -> Any:
-        return resolved[setting.name].value
-
-    endpoint = value(ENDPOINT)
-    in_the_clear = urlsplit(endpoint).scheme == "http" and not value(ALLOW_INSECURE)
-    if in_the_clear and not is_loopback(endpoint):
-        raise SettingError(
-            f"endpoint = {endpoint!r} ({resolved['endpoint'].origin}): events would cross the "
-            "network in the clear; use https, or set allow_insecure = true"
-        )
-    ca_bundle = value(CA_BUNDLE)
-    if ca_bundle is not None and not os.access(ca_bundle, os.R_OK):
-        raise SettingError(
-            f"ca_bundle = {str(ca_bundle)!r} ({resolved['ca_bundle'].origin}): there is nothing "
-            "that can be read; give a PEM file, or a directory made with openssl rehash"
-        )
-    chosen_root = value(DIR)
+    direct = _goes_direct(resolved)
+    _check_ca_bundle(resolved["ca_bundle"])
+    _check_libraries(resolved)
+    chosen_root = resolved["dir"].value
     root = chosen_root or paths.default_root()
     if root is None:
         raise SettingError("no home directory to keep the spool in: set FLWR_TELEMETRY_DIR")
+    spool = resolved["spool_dir"].value or default_spool(root, chosen=chosen_root is not None)
+    taken = {field.name for field in fields(UploaderConfig)} & resolved.keys()
     return UploaderConfig(
-        directories=paths.Directories(
-            root, value(SPOOL_DIR) or default_spool(root, chosen=chosen_root is not None)
-        ),
+        directories=paths.Directories(root, spool),
         mode_file=paths.mode_file(),
-        endpoint=endpoint,
-        direct=in_the_clear,
-        concurrency=value(CONCURRENCY),
-        connect_timeout=value(CONNECT_TIMEOUT),
-        read_timeout=value(READ_TIMEOUT),
-        rescan_interval=value(RESCAN_INTERVAL),
-        poll_interval=value(POLL_INTERVAL),
-        keep_sent=value(KEEP_SENT),
-        strict=value(STRICT),
-        proxy=value(PROXY),
-        ca_bundle=ca_bundle,
-        max_spool_bytes=value(MAX_SPOOL_BYTES),
+        direct=direct,
+        **{name: resolved[name].value for name in taken},
     )
+
+
+def _goes_direct(resolved: Mapping[str, Resolved]) -> bool:
+    endpoint, origin = resolved["endpoint"].value, resolved["endpoint"].origin
+    in_the_clear = urlsplit(endpoint).scheme == "http" and not resolved["allow_insecure"].value
+    if in_the_clear and not is_loopback(endpoint):
+        raise SettingError(
+            f"endpoint = {endpoint!r} ({origin}): events would cross the network in the clear; use "
+            "https, or set allow_insecure = true"
+        )
+    return in_the_clear
+
+
+def _check_ca_bundle(chosen: Resolved) -> None:
+    if chosen.value is not None and not os.access(chosen.value, os.R_OK):
+        raise SettingError(
+            f"ca_bundle = {str(chosen.value)!r} ({chosen.origin}): there is nothing that can be "
+            "read; give a PEM file, or a directory made with openssl rehash"
+        )
+
+
+def _check_libraries(resolved: Mapping[str, Resolved]) -> None:
+    for name, value, library in (
+        ("transport", "pycurl", "pycurl"),
+        ("compression", "zstd", "zstandard"),
+    ):
+        chosen = resolved[name]
+        if chosen.value == value and find_spec(library) is None:
+            raise SettingError(
+                f"{name} = {value!r} ({chosen.origin}): {library} is not installed: pip install "
+                "'flwr-telemetry-spool[fast]'"
+            )

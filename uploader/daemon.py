@@ -11,9 +11,10 @@ from collections.abc import Callable
 from contextlib import closing
 
 from telemetry_spool.ledger import LossLedger
+from uploader.carrier import Signal
 from uploader.config import UploaderConfig
-from uploader.connector import connector
-from uploader.engine import Engine, Signal
+from uploader.connector import carrier_for
+from uploader.engine import Engine
 from uploader.housekeeping import INTERVAL_SECONDS, tidy
 from uploader.lock import UploaderLock, may_use, open_lock
 from uploader.notify import Notifier
@@ -64,12 +65,12 @@ class Daemon:
         return self._settings.now
 
     def _new_engine(self) -> Engine:
-        return Engine(self._config, connector(self._config), random.random)
+        return Engine(self._config, carrier_for(self._config), random.random)
 
     def stop(self) -> None:
         """End soon. For a signal handler: it sets a flag and ends a wait."""
         self._stopping = True
-        self._engine.mailbox.put(Signal.STOP)
+        self._engine.put(Signal.STOP)
 
     def hang_up(self) -> None:
         """End if the terminal has been closed, else reload the settings. For a signal handler."""
@@ -77,7 +78,7 @@ class Daemon:
             self.stop()
             return
         self._reload_asked = True
-        self._engine.mailbox.put(Signal.LOOK)
+        self._engine.put(Signal.LOOK)
 
     def serve(self) -> None:
         """Work until asked to stop. Raises OSError if the spool could not be used even once."""
@@ -112,7 +113,7 @@ class Daemon:
     def _may_use_directories(self) -> bool:
         """Wait until there is a spool or consent to make one; False if interrupted meanwhile."""
         while not self._interrupted:
-            consent = self._engine.consent
+            consent = self._engine.permission.consent
             if may_use(self._config.directories, consent.mode):
                 return True
             self._notifier.ready(f"paused: mode {consent.mode.value}: {consent.rule}")
@@ -182,7 +183,7 @@ class Daemon:
         """Tell whether these settings are no longer to be worked with."""
         if self._reload_asked:
             self._reload()
-        elif self._engine.outdated and self._settings.follow():
+        elif self._engine.permission.outdated and self._settings.follow():
             self._notifier.reloading()
         return self._stopping or self._config is not config
 

@@ -1,42 +1,34 @@
 """The engine: looks for events, sends them, and acts on what comes back.
 
-One thread runs it. Everything it waits for arrives in one mailbox: answers from the lanes, the
-doorbell of the watcher, the request to stop. So every wait ends at once when there is reason to.
+One thread runs it. Everything it waits for arrives at the carrier: answers, the doorbell of the
+watcher, the request to stop. So every wait ends at once when there is reason to.
 """
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import Enum
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from functools import partial
 
-from telemetry_spool import policy
-from telemetry_spool.consent import Consent, ConsentReader
-from telemetry_spool.events import Event, Malformed, parse
 from telemetry_spool.paths import Kind
 from telemetry_spool.writer_settings import LARGEST_EVENT_BYTES
 from uploader.admission import Admission
-from uploader.announcer import Announcer
-from uploader.backlog import Item, sendable_with
+from uploader.answers import Answers, Sent
+from uploader.backlog import Item
+from uploader.carrier import Carrier, Delivered, Signal
 from uploader.choices import Choices
 from uploader.config import UploaderConfig
 from uploader.gates import Gates, Owner
-from uploader.lanes import Delivered, Lanes
 from uploader.lookout import Lookout
-from uploader.outcome import Outcome, Verdict, judge
+from uploader.permission import Permission
+from uploader.rate import Rate
+from uploader.rings import Rings
+from uploader.screening import Screening
 from uploader.settlement import Counters, Settlement
-from uploader.strictness import Held, objection
-from uploader.suspects import Suspects
+from uploader.sink import sink_for
 from uploader.turns import Turns
-
-if TYPE_CHECKING:
-    from uploader.transport import TransportFactory
 
 GRACE_SECONDS = 5.0
 """How long a stop waits for requests under way: service managers wait longer before they kill."""
@@ -44,46 +36,25 @@ GRACE_SECONDS = 5.0
 # Bad lines that are set aside in one go: a file of nothing else keeps nobody waiting.
 _MOST_SET_ASIDE = 100
 
-_log = logging.getLogger(__name__)
-
 
 # What the user has chosen to be sent is sent in mode `local`, too: that is what it was chosen for.
-
-
-class Signal(Enum):
-    """What reaches the engine besides answers."""
-
-    LOOK = "look"
-    STOP = "stop"
-
-
-Message = Delivered | Signal
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """A request under way, sent at `sent_at` of the monotonic clock."""
-
-    item: Item
-    event: Event
-    sent_at: float
 
 
 class Engine:
     """Drains a spool. The caller holds the spool's uploader lock."""
 
     def __init__(
-        self, config: UploaderConfig, connect: TransportFactory, random: Callable[[], float]
+        self, config: UploaderConfig, carrier: Carrier, random: Callable[[], float]
     ) -> None:
-        """Use `connect` for each lane's transport; `random` returns a number in [0, 1)."""
-        self.mailbox: SimpleQueue[Message] = SimpleQueue()
+        """Send with this carrier; `random` returns a number in [0, 1)."""
+        self._sink = sink_for(config)
         self.gate = Gates(config.concurrency, random)
-        self.backlog = Turns(limit=LARGEST_EVENT_BYTES)
+        self.backlog = Turns(limit=LARGEST_EVENT_BYTES, shape=self._sink.shape)
+        self.permission = Permission(config)
         self.stopping = False
         self._rescan_interval = config.rescan_interval
-        self._consent = ConsentReader(config.mode_file)
-        self._policy = config.policy
-        self._lanes = Lanes(config.concurrency, connect, self.mailbox.put)
+        self._batch_seconds = config.batch_seconds if self._batched else 0.0
+        self._carrier = carrier
         self._settlement = Settlement(config, self.backlog)
         self._lookout = Lookout(
             config.directories,
@@ -93,41 +64,44 @@ class Engine:
         )
         choices = Choices(str(config.directories.spool))
         self._admission = Admission(self.gate, choices, config.concurrency)
-        self._suspects = Suspects(random)
-        self._announcer = Announcer()
-        self._strict = config.strict
-        self._under_way: dict[int, _Request] = {}
+        self._answers = Answers(
+            self.backlog, self.gate, self._settlement, random, batched=self._batched
+        )
+        self._screening = Screening(self.backlog, self._settlement, strict=config.strict)
+        self._rate = Rate(config.max_events_per_second)
+        self._under_way: dict[int, Sent] = {}
         self._tickets = 0
+        self._rings = Rings()
         self._rung = True
+        self._rung_at = -math.inf
         self._hurried = False
+        self._set_aside = 0
+        self._stop_asked = False
 
-    def ring(self) -> None:
-        """Say that the spool has changed. May be called from any thread and any number of times."""
+    @property
+    def _batched(self) -> bool:
+        return self._sink.shape.batch is not None
+
+    def put(self, signal: Signal) -> None:
+        """Let the engine know something; from any thread or a signal handler."""
+        self._stop_asked = self._stop_asked or signal is Signal.STOP
+        self._carrier.put(signal)
+
+    def ring(self, name: str = "") -> None:
+        """Say that the file `name` in the spool has changed, or that anything has.
+
+        May be called from any thread and any number of times.
+        """
+        self._rings.note(name)
         if not self._rung:
+            self._rung_at = time.monotonic()
             self._rung = True
-            self.mailbox.put(Signal.LOOK)
+            self._carrier.put(Signal.LOOK)
 
     @property
     def counters(self) -> Counters:
         """What became of events since the engine started."""
         return self._settlement.counters
-
-    @property
-    def consent(self) -> Consent:
-        """The consent of this moment."""
-        return self._consent.now()
-
-    @property
-    def outdated(self) -> bool:
-        """Whether the site policy demands other settings: nothing more is sent with these."""
-        self._consent.now()
-        return policy.differ(self._consent.policy, self._policy)
-
-    @property
-    def sendable(self) -> frozenset[Kind]:
-        """The segments of which consent and the site policy of this moment allow a request."""
-        kinds = sendable_with(self.consent)
-        return frozenset() if policy.differ(self._consent.policy, self._policy) else kinds
 
     @property
     def idle(self) -> bool:
@@ -155,8 +129,8 @@ class Engine:
         """When what waits by itself is tried again, an event or an owner; None: nothing does."""
         now = time.monotonic()
         moments = self._admission.openings(self.backlog.is_busy, now)
-        if self._suspects.next_due is not None:
-            moments.append(self._suspects.next_due)
+        if self._answers.next_due is not None:
+            moments.append(self._answers.next_due)
         return min(moments, default=None)
 
     @property
@@ -170,14 +144,16 @@ class Engine:
         now = time.monotonic()
         self._hurried = False
         if self._may_send() and (self._lookout.shared or now >= self.gate.closed_until):
-            for item in self._suspects.due(now):
-                self.backlog.again(item)
+            self._answers.resume(now)
             if now >= self._lookout.next_look:
-                self._look(now)
+                self._rung = False
+                self._rings.take()
+                self._look(now, None)
             self._send(now)
             # After sending: the last answer of a segment may have come with the ring, or after it.
             if self._rung and self._ring_due <= now:
-                self._look(now)
+                self._rung = False
+                self._look(now, self._rings.take())
                 self._send(now)
         self._settlement.save_if_due(now)
         return self._patience(now)
@@ -185,14 +161,13 @@ class Engine:
     @property
     def _ring_due(self) -> float:
         due = self._lookout.answers_ring(exhausted=self.backlog.exhausted)
-        return math.inf if due is None else due
+        return math.inf if due is None else max(due, self._rung_at + self._batch_seconds)
 
-    def _look(self, now: float) -> None:
-        self._rung = False
+    def _look(self, now: float, names: frozenset[str] | None) -> None:
         self._settlement.retry_if_due(now)
-        sealing = Kind.SEALED in self.sendable
+        sealing = Kind.SEALED in self.permission.sendable
         self._lookout.look(
-            self.backlog, now, time.time(), sealing=sealing, doubtful=self._is_doubtful
+            self.backlog, now, time.time(), names, sealing=sealing, doubtful=self._is_doubtful
         )
 
     def _is_doubtful(self, owner: Owner) -> bool:
@@ -200,40 +175,53 @@ class Engine:
 
     def _may_send(self) -> bool:
         """Ask for consent, let the backlog know, and tell whether there is any."""
-        kinds = self.sendable
-        self.backlog.allow(kinds)
-        return bool(kinds)
+        if self.permission.is_old():
+            self.backlog.allow(self.permission.ask())
+            self.backlog.doubt()
+        return bool(self.permission.lately)
 
     def _send(self, now: float) -> None:
-        set_aside = 0
-        while self._may_send() and not self._admission.full:
-            item = self.backlog.take(lambda owner: self._admission.admits(owner, now))
+        admit = partial(self._admission.admits, now=now)
+        self._set_aside = 0
+        while not self._admission.full and self._rate.allowance(now) and self._may_send():
+            item = self.backlog.take(admit)
             if item is None:
                 break
-            event = self._event_of(item)
-            if not isinstance(event, Event):
-                self._settlement.reject(item, event.reason, None)
-                set_aside += 1
-                self._hurried = set_aside == _MOST_SET_ASIDE
-                if self._hurried or not self.mailbox.empty():
-                    break  # a segment of nothing but bad lines keeps no answer and no stop waiting
-                continue
-            self._tickets += 1
-            self._under_way[self._tickets] = _Request(item, event, now)
-            self._admission.sent(item.reading.turn)
-            self._lanes.submit(self._tickets, event)
+            room = self._admission.room(item.reading.turn, now)
+            more = self.backlog.take_read(min(room, self._rate.allowance(now)) - 1)
+            self._deal_with(item, now)
+            for each in more:
+                if self._interrupted:
+                    self.backlog.again(each)
+                else:
+                    self._deal_with(each, now)
+            if self._interrupted:
+                break
         self._settlement.remove_finished()
 
-    def _event_of(self, item: Item) -> Event | Malformed | Held:
-        event = parse(item.line)
-        let_go = not self._strict or item.reading.kind is Kind.RELEASED
-        if let_go or isinstance(event, Malformed):
-            return event
-        return objection(event, item.reading.owner) or event
+    @property
+    def _interrupted(self) -> bool:
+        """Whether answers, or a stop, have waited long enough for a segment of bad lines."""
+        return self._hurried or self._stop_asked
+
+    def _deal_with(self, item: Item, now: float) -> None:
+        if self.permission.is_old() and not (
+            self._may_send() and item.reading.kind in self.permission.lately
+        ):
+            self.backlog.again(item)
+        elif self._screening.keeps_back(item):
+            self._set_aside += 1
+            self._hurried = self._set_aside >= _MOST_SET_ASIDE
+        else:
+            self._rate.took(item.piece.events)
+            self._tickets += 1
+            self._under_way[self._tickets] = Sent(item, now)
+            self._admission.sent(item.reading.turn)
+            self._carrier.submit(self._tickets, *self._sink.request(item.piece))
 
     def _patience(self, now: float) -> float:
         """Return the seconds until there is something to do without a message."""
-        if not self.sendable:
+        if not self.permission.lately:
             patience = self._rescan_interval
         elif self._hurried:
             patience = 0.0
@@ -246,58 +234,25 @@ class Engine:
                 patience = min(patience, resumes_at - now)
             if self._rung:
                 patience = min(patience, self._ring_due - now)
+            if not self._rate.allowance(now) and not self.backlog.empty:
+                patience = min(patience, self._rate.opens_at(now) - now)
         if self._settlement.save_due is not None:
             patience = min(patience, self._settlement.save_due - now)
         return max(0.0, patience)
 
     def wait(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for something to happen and act on it."""
-        try:
-            message = self.mailbox.get(block=timeout > 0, timeout=timeout)
-            while True:
-                self._handle(message)
-                message = self.mailbox.get_nowait()
-        except Empty:
+        messages = self._carrier.collect(timeout)
+        if not messages:
             return
-
-    def _handle(self, message: Message) -> None:
-        if message is Signal.STOP:
-            self.stopping = True
-        elif isinstance(message, Delivered):
-            request = self._under_way.pop(message.ticket)
-            self._admission.ended(request.item.reading.turn)
-            self._act(request, judge(message.result, datetime.now(tz=UTC)))
-
-    def _act(self, request: _Request, outcome: Outcome) -> None:
-        now = time.monotonic()
-        item = request.item
-        match outcome.verdict:
-            case Verdict.ACCEPTED:
-                self._note_answer(item, now)
-                self._settlement.accept(item, request.event)
-            case Verdict.REJECTED:
-                self._note_answer(item, now)
-                self._settlement.reject(item, outcome.reason, outcome)
-            case Verdict.RETRY | Verdict.HOLD:
-                self._fail(request, outcome, now)
-
-    def _fail(self, request: _Request, outcome: Outcome, now: float) -> None:
-        item, owner = request.item, request.item.reading.turn
-        if self._suspects.failed(item, now):
-            _log.debug("event %s alone is answered with %s", request.event.id, outcome.reason)
-            item.reading.postpone(item.line)
-            return
-        self.gate.failed(outcome, now, sent_at=request.sent_at, owner=owner)
-        if self.gate.of(owner).delaying:
-            self._announcer.trouble(outcome, now)
-        self.backlog.again(item)
-        self.backlog.rest_if_crowded(owner)
-
-    def _note_answer(self, item: Item, now: float) -> None:
-        self._suspects.answered(item)
-        self.gate.answered(now, item.reading.turn)
-        if self.gate.of(item.reading.turn).trouble is None:
-            self._announcer.recovered()
+        now, today = time.monotonic(), datetime.now(tz=UTC)
+        for message in messages:
+            if isinstance(message, Delivered):
+                sent = self._under_way.pop(message.ticket)
+                self._admission.ended(sent.item.reading.turn)
+                self._answers.act(sent, message.result, now, today)
+            elif message is Signal.STOP:
+                self.stopping = True
 
     def shut_down(self) -> None:
         """Wait for what is under way, at most `GRACE_SECONDS`, then save and close."""
@@ -308,8 +263,8 @@ class Engine:
         self._settlement.save(time.monotonic())
         self.backlog.close()
         self._settlement.forget()
-        self._suspects.forget()
+        self._answers.forget()
 
     def retire(self) -> None:
-        """End the lanes: this engine is not used again."""
-        self._lanes.end()
+        """Let go of the connections: this engine is not used again."""
+        self._carrier.end()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from queue import SimpleQueue
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, NamedTuple
 
-from telemetry_spool.events import Event
-from telemetry_spool.headers import headers
-from uploader.outcome import Answer, Failure, Trouble
+from uploader.carrier import Delivered, Message, Signal
+from uploader.outcome import Failure, Trouble
 
 if TYPE_CHECKING:
     from uploader.transport import Transport, TransportFactory
@@ -19,44 +17,60 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """What came of the request with this ticket."""
-
+class _Job(NamedTuple):
     ticket: int
-    result: Answer | Failure
+    body: bytes
+    headers: Mapping[str, str]
 
 
 class Lanes:
-    """Up to `count` threads, started as they are needed.
+    """A carrier of up to `count` threads, started as they are needed.
 
     They are daemon threads: a request that never ends must not keep the process from ending.
     """
 
-    def __init__(
-        self, count: int, connect: TransportFactory, deliver: Callable[[Delivered], None]
-    ) -> None:
-        """Give each lane a transport from `connect`; results go to `deliver`, in its thread."""
+    def __init__(self, count: int, connect: TransportFactory) -> None:
+        """Give each lane a transport from `connect`, in its thread."""
         self._count = count
         self._connect = connect
-        self._deliver = deliver
-        self._jobs: SimpleQueue[tuple[int, Event] | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._messages: SimpleQueue[Message] = SimpleQueue()
         self._threads: list[threading.Thread] = []
+        self._under_way = 0
 
-    def submit(self, ticket: int, event: Event) -> None:
-        """Send an event when a lane is free."""
-        if len(self._threads) < self._count:
-            name = f"lane-{len(self._threads) + 1}"
-            thread = threading.Thread(target=self._drive, name=name, daemon=True)
+    def submit(self, ticket: int, body: bytes, headers: Mapping[str, str]) -> None:
+        """Begin to POST `body` when a lane is free."""
+        if len(self._threads) <= self._under_way and len(self._threads) < self._count:
             try:
-                thread.start()
-                self._threads.append(thread)
+                self._start()
             except RuntimeError as error:  # the user may have no more threads
                 if not self._threads:
                     failure = Failure(Trouble.NETWORK, f"no request can be made: {error}")
-                    self._deliver(Delivered(ticket, failure))
+                    self._messages.put(Delivered(ticket, failure))
                     return
-        self._jobs.put((ticket, event))
+        self._under_way += 1
+        self._jobs.put(_Job(ticket, body, headers))
+
+    def _start(self) -> None:
+        name = f"lane-{len(self._threads) + 1}"
+        thread = threading.Thread(target=self._drive, name=name, daemon=True)
+        thread.start()
+        self._threads.append(thread)
+
+    def put(self, signal: Signal) -> None:
+        """Deliver a signal. A SimpleQueue may be used in a signal handler."""
+        self._messages.put(signal)
+
+    def collect(self, timeout: float) -> Sequence[Message]:
+        """Wait at most `timeout` seconds for messages; return all that there are."""
+        messages: list[Message] = []
+        try:
+            messages.append(self._messages.get(block=timeout > 0, timeout=timeout))
+            while True:
+                messages.append(self._messages.get_nowait())
+        except Empty:
+            self._under_way -= sum(1 for message in messages if isinstance(message, Delivered))
+            return messages
 
     def end(self) -> None:
         """Have each lane end, with its connection, after the request that it has under way."""
@@ -69,11 +83,10 @@ class Lanes:
             job = self._jobs.get()
             if job is None:
                 return
-            ticket, event = job
             try:
                 transport = transport or self._connect()
-                result = transport.send(event.body, headers(event))
+                result = transport.send(job.body, job.headers)
             except Exception as error:  # noqa: BLE001 - a ticket without an answer would stop all
                 _log.exception("a request failed in an unexpected way")
                 result = Failure(Trouble.NETWORK, f"unexpected: {error!r}")
-            self._deliver(Delivered(ticket, result))
+            self._messages.put(Delivered(job.ticket, result))

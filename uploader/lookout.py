@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from telemetry_spool import paths
 from telemetry_spool.dropbox import is_shared
-from telemetry_spool.listing import SegmentFile, list_segments
+from telemetry_spool.listing import SegmentFile, list_segments, segment_file
 from uploader.backlog import SENDABLE
 from uploader.dropbox import box_group, survey
 from uploader.eviction import Lost, evict
@@ -85,16 +85,46 @@ class Lookout:
         backlog: Turns,
         now: float,
         wall: float,
+        names: frozenset[str] | None = None,
         *,
         sealing: bool,
         doubtful: Callable[[Owner], bool],
     ) -> None:
-        """Bring the backlog up to date.
+        """Bring the backlog up to date: with everything, or with what has changed.
 
-        `now` is of the monotonic clock, `wall` of the one that files have, both in seconds;
+        `now` is of the monotonic clock, `wall` of the one that files have, both in seconds; `names`
+        are those of the files that have changed since the last look, None if any may have;
         `sealing` says that active segments may be sealed, `doubtful` for whose events the endpoint
         is in trouble.
         """
+        if names is None or self.shared or self.kept or doubtful(None):
+            self._look_at_everything(backlog, now, wall, sealing=sealing, doubtful=doubtful)
+        else:
+            self._look_at(names, backlog, now, wall, sealing=sealing)
+
+    def _look_at(
+        self, names: frozenset[str], backlog: Turns, now: float, wall: float, *, sealing: bool
+    ) -> None:
+        """See what became of a few files: this costs the same however many there are."""
+        changed = [
+            segment
+            for name in sorted(names)
+            if (segment := segment_file(f"{self._directory}/{name}", name)) is not None
+        ]
+        sealed = self._seal_what_is_due(changed, now, wall) if sealing else []
+        for segment in [*changed, *sealed]:
+            if segment.kind in SENDABLE:
+                backlog.add(segment)
+
+    def _look_at_everything(
+        self,
+        backlog: Turns,
+        now: float,
+        wall: float,
+        *,
+        sealing: bool,
+        doubtful: Callable[[Owner], bool],
+    ) -> None:
         self.next_look = now + self._rescan_interval
         began = time.monotonic()
         try:
@@ -152,18 +182,25 @@ class Lookout:
         ]
         if active and not due:
             return segments
+        return self._list() if self._seal_what_is_due(due, now, wall) else segments
+
+    def _seal_what_is_due(
+        self, segments: list[SegmentFile], now: float, wall: float
+    ) -> list[SegmentFile]:
+        """Seal active segments; return them under their new names."""
+        due = [found for found in segments if found.kind is paths.Kind.ACTIVE and found.size]
         if now >= self._complaints_end:
             self._complained.clear()
             self._complaints_end = now + _COMPLAINTS_SECONDS
         sealed = seal_active(due, host=paths.host_name(), now=wall, complain=self._complain)
-        self._unsealed = sealed < len(due)
+        self._unsealed = len(sealed) < len(due)
         if self._unsealed:
             # It was in use a moment ago, and nothing will ring when it is let go.
             self.next_look = min(self.next_look, now + self._seal_again)
             self._seal_again = min(2 * self._seal_again, self._rescan_interval)
         else:
             self._seal_again = _SEAL_AGAIN_SECONDS
-        return self._list() if sealed else segments
+        return sealed
 
     def _complain(self, path: str, error: OSError) -> None:
         if path not in self._complained and len(self._complained) < _MOST_COMPLAINTS:

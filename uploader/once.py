@@ -11,9 +11,10 @@ from enum import Enum
 
 from telemetry_spool.consent import Mode
 from telemetry_spool.ledger import LossLedger
+from uploader.carrier import Signal
 from uploader.config import UploaderConfig
-from uploader.connector import connector
-from uploader.engine import Engine, Signal
+from uploader.connector import carrier_for
+from uploader.engine import Engine
 from uploader.housekeeping import tidy
 from uploader.lock import may_use, open_lock
 from uploader.signals import answered
@@ -47,12 +48,12 @@ def drain(config: UploaderConfig, wait: float, progress: Callable[[Engine], None
 
     `progress` is called whenever something happened. Raises OSError if the spool cannot be used.
     """
-    engine = Engine(config, connector(config), random.random)
+    engine = Engine(config, carrier_for(config), random.random)
 
     def stop() -> None:
-        engine.mailbox.put(Signal.STOP)  # a SimpleQueue may be used in a signal handler
+        engine.put(Signal.STOP)
 
-    if not may_use(config.directories, engine.consent.mode):
+    if not may_use(config.directories, engine.permission.consent.mode):
         return Result(Ending.DRAINED, "")
     lock = open_lock(config.directories)
     try:
@@ -79,13 +80,13 @@ def _go_on(
     while not engine.stopping:
         status.update(engine)
         blocked = engine.closed_until > max(patience_ends, time.monotonic())
-        if blocked or not engine.sendable:
+        if blocked or not engine.permission.sendable:
             _, reason, remedy = activity_of(engine)
             return Result(Ending.KEPT, "; ".join(filter(None, (reason, remedy))))
         patience = engine.work()
         resumes_at = engine.resumes_at
         if engine.idle and (resumes_at is None or resumes_at > patience_ends):
-            if engine.consent.mode is not Mode.ON:
+            if engine.permission.consent.mode is not Mode.ON:
                 return Result(Ending.KEPT, activity_of(engine)[1])
             return Result(Ending.KEPT, _KEPT) if engine.kept else Result(Ending.DRAINED, "")
         engine.wait(patience)

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from telemetry_spool.settings import Setting, boolean
-from uploader.config import FLAG_SETTINGS
+from uploader.settings import FLAG_SETTINGS
 
 
 def with_settings(command: Callable[..., None]) -> Callable[..., None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
@@ -24,6 +24,7 @@ _UNDERSTOOD_REJECTIONS = {
 }
 _TEMPORARY = (408, 425, 429)
 _CHECK_ENDPOINT = "check the setting `endpoint` (telemetry-uploader check)"
+_CHECK_BATCH = "check the settings `endpoint`, `sink` and `compression` (telemetry-uploader check)"
 _OPERATOR_ERRORS = {
     401: "the endpoint wants credentials that this uploader does not have: " + _CHECK_ENDPOINT,
     403: "the endpoint or a proxy forbids the request: " + _CHECK_ENDPOINT,
@@ -94,9 +95,22 @@ class Outcome:
     retry_after: float | None = None
 
 
-def judge(result: Answer | Failure, now: datetime) -> Outcome:
-    """Turn the result of one request into its outcome, at the time of day `now`."""
-    return _judge_failure(result) if isinstance(result, Failure) else _judge_answer(result, now)
+def judge(result: Answer | Failure, now: datetime, *, batched: bool = False) -> Outcome:
+    """Turn the result of one request into its outcome, at the time of day `now`.
+
+    `batched` says that it carried a batch and not one event as Flower sends it.
+    """
+    if isinstance(result, Failure):
+        return _judge_failure(result)
+    if batched and result.status == 415:
+        reason = "HTTP 415: the endpoint does not take such batches"
+        return Outcome(Verdict.HOLD, reason, _CHECK_BATCH, result.status)
+    return _judge_answer(result, now)
+
+
+def not_the_event(outcome: Outcome) -> Outcome:
+    """Return what a rejection means if it is the batch that the endpoint does not take."""
+    return replace(outcome, verdict=Verdict.HOLD, remedy=_CHECK_BATCH)
 
 
 def _judge_failure(failure: Failure) -> Outcome:

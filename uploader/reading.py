@@ -1,4 +1,4 @@
-"""One sealed segment while it is drained: which lines are to do, under way, and done."""
+"""One sealed segment while it is drained: what of it is to do, under way, and done."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 
 from telemetry_spool.acks import read_ack, render
 from telemetry_spool.appending import try_lock
-from telemetry_spool.listing import open_segment, unaccepted_lines
+from telemetry_spool.listing import open_segment
 from telemetry_spool.paths import ack_name, kind_of
 from telemetry_spool.quota import ack_path, delete_segment
-from telemetry_spool.segment import Line
+from uploader.pieces import SINGLE, Piece, Shape, blocks
 
 # Lines that are dealt with while an older one is not. A segment of bad lines behind one that is
 # never answered could fill the memory; in one of 1 MiB there are not as many.
 _MOST_BEYOND = 100_000
 
-# What a line that was taken costs besides its bytes.
-_LINE_BYTES = 500
+# What an event that was taken costs besides its bytes.
+_EVENT_BYTES = 500
 
 
 class Busy(Exception):
@@ -71,9 +72,11 @@ def is_native(owner: int, group: int, box: int | None) -> bool:
 
 
 class Reading:
-    """An open, locked segment. Lines go out in order; they may come back done in any order."""
+    """An open, locked segment. Pieces go out in order; they may come back done in any order."""
 
-    def __init__(self, path: str, *, limit: int, terms: Terms = PRIVATE) -> None:
+    def __init__(
+        self, path: str, *, limit: int, terms: Terms = PRIVATE, shape: Shape = SINGLE
+    ) -> None:
         """Open and lock the segment; of each line at most `limit` bytes are kept.
 
         Raises Busy if another process has it, OSError if it cannot be opened or is not admitted.
@@ -91,62 +94,91 @@ class Reading:
             raise
         self.owner = os.fstat(self._descriptor).st_uid
         saved = read_ack(self._ack_path, self._descriptor)
-        self._lines: Iterator[Line] = unaccepted_lines(
-            self._descriptor, saved, limit=limit, stop=stop
-        )
+        self._blocks = blocks(self._descriptor, saved, shape, limit=limit, stop=stop)
+        self._read: Iterator[Piece] = iter(())
         self._position = saved.offset
         self._beyond = set(saved.beyond)
         self._under_way: set[int] = set()
-        self._again: deque[Line] = deque()
+        self._again: deque[Piece] = deque()
         self._undecided: set[int] = set()
         self._at_end = False
         self._unsaved = False
         self.held = 0
-        """What the lines cost in memory that were taken and are not dealt with, in bytes."""
+        """What that costs in memory which was taken and is not dealt with, in bytes."""
 
-    def take(self) -> Line | None:
-        """Return the next line that was not taken yet; None at the end. Raises OSError."""
+    def take(self) -> Piece | None:
+        """Return the next piece that was not taken yet; None at the end. Raises OSError."""
         if self.full:
             return None
-        line = next(self._lines, None)
-        if line is None:
-            self._at_end = True
-            return None
-        self._position = line.end
-        self._under_way.add(line.start)
-        self.held += _LINE_BYTES + len(line.data)
-        return line
+        piece = next(self._read, None)
+        while piece is None:
+            block = next(self._blocks, None)
+            if block is None:
+                self._at_end = True
+                return None
+            self._read = iter(block)
+            piece = next(self._read, None)
+        self._hand_out(piece)
+        return piece
+
+    def take_read(self, most: int) -> list[Piece]:
+        """Return up to so many of the next pieces, of those that are in memory already."""
+        taken = list(islice(self._read, most))
+        for piece in taken:
+            self._hand_out(piece)
+        return taken
+
+    def _hand_out(self, piece: Piece) -> None:
+        self._position = piece.end
+        self._under_way.add(piece.start)
+        self.held += len(piece.data) + _EVENT_BYTES * (len(piece.ids) or 1)
 
     @property
     def has_returned(self) -> bool:
-        """Whether there are lines that came back."""
+        """Whether there are pieces that came back."""
         return bool(self._again)
 
     @property
     def resting(self) -> bool:
-        """Whether lines were taken that are not dealt with, and all of those came back."""
+        """Whether pieces were taken that are not dealt with, and all of those came back."""
         return self.under_way and len(self._again) == len(self._under_way)
 
-    def take_again(self) -> Line:
-        """Return the line that came back the longest time ago."""
+    def take_again(self) -> Piece:
+        """Return the piece that came back the longest time ago."""
         return self._again.popleft()
 
-    def done(self, line: Line) -> None:
-        """Note that a line is accepted, or safe among the dead letters."""
-        self._under_way.discard(line.start)
-        self._undecided.discard(line.start)
-        self._beyond.add(line.start)
-        self.held -= _LINE_BYTES + len(line.data)
+    def done(self, piece: Piece) -> None:
+        """Note that a piece is accepted, or safe among the dead letters."""
+        start, events = piece.start, len(piece.ids)
+        self._under_way.discard(start)
+        if self._undecided:
+            self._undecided.discard(start)
+        if self._under_way:
+            if events > 1:
+                self._beyond.update(piece.starts())
+            else:
+                self._beyond.add(start)
+        self.held -= len(piece.data) + _EVENT_BYTES * (events or 1)
         self._unsaved = True
 
-    def again(self, line: Line) -> None:
-        """Put a line back, to be taken again behind all others."""
-        self._undecided.discard(line.start)
-        self._again.append(line)
+    def again(self, piece: Piece) -> None:
+        """Put a piece back, to be taken again behind all others."""
+        self._undecided.discard(piece.start)
+        self._again.append(piece)
 
-    def postpone(self, line: Line) -> None:
-        """Note that a line waits for something else than to be taken."""
-        self._undecided.add(line.start)
+    def split(self, piece: Piece) -> None:
+        """Put the halves of a piece back, to be taken again by themselves."""
+        self._under_way.discard(piece.start)
+        self.held -= len(piece.data) + _EVENT_BYTES * piece.events
+        position = self._position
+        for half in piece.halves():
+            self._hand_out(half)
+            self.again(half)
+        self._position = position
+
+    def postpone(self, piece: Piece) -> None:
+        """Note that a piece waits for something else than to be taken."""
+        self._undecided.add(piece.start)
 
     @property
     def deleted(self) -> bool:
@@ -155,17 +187,17 @@ class Reading:
 
     @property
     def finished(self) -> bool:
-        """Whether every line is dealt with."""
+        """Whether everything is dealt with."""
         return self._at_end and not self._under_way
 
     @property
     def at_end(self) -> bool:
-        """Whether every line has been taken once."""
+        """Whether everything has been taken once."""
         return self._at_end
 
     @property
     def under_way(self) -> bool:
-        """Whether lines were taken that are not dealt with."""
+        """Whether pieces were taken that are not dealt with."""
         return bool(self._under_way)
 
     @property
@@ -174,7 +206,7 @@ class Reading:
         return len(self._beyond) >= _MOST_BEYOND and bool(self._under_way)
 
     def is_stuck(self, *, blocked: bool) -> bool:
-        """Tell whether every line that is left is postponed; `blocked`: no more may be taken."""
+        """Tell whether every piece that is left is postponed; `blocked`: no more may be taken."""
         if self.finished or len(self._undecided) < len(self._under_way):
             return False
         return self._at_end or self.full or blocked

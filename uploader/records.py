@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator
 from datetime import datetime
+from json.encoder import encode_basestring_ascii as _json
 
 from telemetry_spool.appending import Unsuitable
-from telemetry_spool.events import Event
 from telemetry_spool.journal import PART_BYTES, PATIENCE_SECONDS
 from telemetry_spool.ledger import LossLedger, receipts_journal
 from telemetry_spool.letters import dead_letter, dead_letter_journal
 from telemetry_spool.paths import Directories
-from telemetry_spool.segment import Line
 from uploader.gates import Owner
 from uploader.outcome import Outcome
+from uploader.pieces import Piece
 from uploader.trimming import trim_letters, trim_receipts
 
-# Receipts wait in memory while the disk is full: deleting events makes room, so delivery goes on.
-_WAITING_RECEIPTS = 10_000
+# Receipts are written many at once, and wait in memory while the disk is full: deleting events
+# makes room, so delivery goes on.
+_WRITTEN_RECEIPTS = 4_096
+_WAITING_RECEIPTS = 16_384
+_DROPPED_RECEIPTS = 1_024
 
 # A file of bad lines is worth a few lines in the log, not one each.
 _MOST_WARNINGS = 20
@@ -43,10 +47,10 @@ class DeadLetters:
         self._warnings = 0
         self._warns_from = 0.0
 
-    def write(self, line: Line, reason: str, outcome: Outcome | None, now: datetime) -> bool:
+    def write(self, data: bytes, reason: str, outcome: Outcome | None, now: datetime) -> bool:
         """Write a line down with its reason; False if that is not possible now."""
         status, response = (outcome.status, outcome.response) if outcome else (None, None)
-        letter = dead_letter(line.data, reason, now, status=status, response=response)
+        letter = dead_letter(data, reason, now, status=status, response=response)
         try:
             self._untrimmed += self._journal.append([letter], now, wait=self._patience)
             if self._untrimmed >= PART_BYTES:
@@ -79,32 +83,45 @@ class Receipts:
     ) -> None:
         """Write receipts for what is sent to `endpoint`, with its bytes if `keep_sent`."""
         self._journal = receipts_journal(directories).of(owner)
-        self._endpoint = endpoint
+        self._endpoint = json.dumps(endpoint)
         self._keep_sent = keep_sent
-        self._waiting: deque[Mapping[str, object]] = deque()
+        self._waiting: deque[str] = deque()
         self._patience = PATIENCE_SECONDS
         self._untrimmed = 0
+        self._now: datetime | None = None
+        self._end = ""
 
-    def accepted(self, event: Event, now: datetime) -> None:
-        """Note that an event left this machine."""
-        receipt: dict[str, object] = {
-            "id": event.id,
-            "event_type": event.event_type,
-            "date": event.date,
-            "sent_at": now.isoformat(),
-            "endpoint": self._endpoint,
-        }
+    def accepted(self, piece: Piece, now: datetime) -> None:
+        """Note that the events of a piece left this machine."""
+        if now is not self._now:
+            self._now = now
+            self._end = f'"sent_at": "{now.isoformat()}", "endpoint": {self._endpoint}'
+        end = self._end
         if self._keep_sent:
-            receipt["event"] = event.body.decode()
-        self._waiting.append(receipt)
+            self._waiting.extend(_with_bytes(piece, end))
+        else:
+            for id_, label in zip(piece.ids, piece.labels, strict=True):
+                self._waiting.append(
+                    f'{{"id": "{id_}", "event_type": {_json(label.event_type)}, '
+                    f'"date": {_json(label.date)}, {end}}}\n'
+                )
+        if len(self._waiting) > _WRITTEN_RECEIPTS and self._patience:
+            self.flush(now)
         if len(self._waiting) > _WAITING_RECEIPTS:
+            self._drop(_DROPPED_RECEIPTS)
+
+    def _drop(self, count: int) -> None:
+        for _ in range(count):
             self._waiting.popleft()
-            _log.warning("a receipt was dropped: %s cannot be written", self._journal.directory)
+        where = self._journal.directory
+        _log.warning("%d receipts were dropped: %s cannot be written", count, where)
 
     def flush(self, now: datetime) -> None:
         """Write down what is waiting; on failure it waits on, and the log says so."""
         try:
-            self._untrimmed += self._journal.append(self._waiting, now, wait=self._patience)
+            self._untrimmed += self._journal.append_text(
+                "".join(self._waiting), now, self._patience
+            )
             self._waiting.clear()
             if self._untrimmed >= PART_BYTES:
                 self._untrimmed = 0
@@ -115,3 +132,9 @@ class Receipts:
             self._patience = 0.0  # somebody who never lets go is waited for once
         else:
             self._patience = PATIENCE_SECONDS
+
+
+def _with_bytes(piece: Piece, end: str) -> Iterator[str]:
+    for id_, label, body in zip(piece.ids, piece.labels, piece.lines(), strict=True):
+        receipt = {"id": id_, "event_type": label.event_type, "date": label.date}
+        yield f'{json.dumps(receipt)[:-1]}, {end}, "event": {json.dumps(body.decode())}}}\n'

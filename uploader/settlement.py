@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from telemetry_spool.events import Event
 from uploader.accounts import Accounts
 from uploader.backlog import Item
 from uploader.config import UploaderConfig
@@ -58,28 +57,28 @@ class Settlement:
         """When there is progress to save, on the monotonic clock; None if there is none."""
         return self._saved_at + SAVE_SECONDS if self._unsaved else None
 
-    def accept(self, item: Item, event: Event) -> None:
-        """Note that the endpoint has an event."""
-        self.counters.accepted += 1
-        self.counters.last_accepted_at = datetime.now(tz=UTC)
-        account = self.accounts.of(item.reading.turn)
-        account.receipts.accepted(event, self.counters.last_accepted_at)
-        item.reading.done(item.line)
+    def accept(self, item: Item, now: datetime) -> None:
+        """Note that the endpoint has a piece, at the time of day `now`."""
+        piece, reading = item
+        self.counters.accepted += piece.events
+        self.counters.last_accepted_at = now
+        self.accounts.of(reading.turn).receipts.accepted(piece, now)
+        reading.done(piece)
         self._unsaved = True
 
     def reject(self, item: Item, reason: str, outcome: Outcome | None) -> None:
-        """Set an event aside; if that is not possible now, it is tried again, and not sent."""
+        """Set one event aside; if that is not possible now, it is tried again, and not sent."""
         self._reject(_Rejection(item, reason, outcome))
 
     def _reject(self, rejection: _Rejection) -> None:
         item, now = rejection.item, datetime.now(tz=UTC)
         letters = self.accounts.of(item.reading.turn).dead_letters
-        if not letters.write(item.line, rejection.reason, rejection.outcome, now):
+        if not letters.write(item.piece.lines()[0], rejection.reason, rejection.outcome, now):
             self._undecided.append(rejection)  # sending it again would change nothing
-            item.reading.postpone(item.line)
+            item.reading.postpone(item.piece)
             return
         self.counters.rejected += 1
-        item.reading.done(item.line)
+        item.reading.done(item.piece)
         self._unsaved = True
 
     def retry_if_due(self, now: float) -> None:

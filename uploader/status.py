@@ -38,9 +38,11 @@ class StatusFile:
 
     def update(self, engine: Engine) -> Heartbeat | None:
         """Write a heartbeat if one is due, and return it."""
-        activity, reason, remedy = activity_of(engine)
         elapsed = time.monotonic() - self._written_at
         last = self._last
+        if elapsed < _BUSY_INTERVAL_SECONDS and _goes_on(last, engine):
+            return None
+        activity, reason, remedy = activity_of(engine)
         if last is not None and elapsed < heartbeat.INTERVAL_SECONDS:
             same = (last.activity, last.reason, self._closed_until) == (
                 activity,
@@ -116,12 +118,26 @@ def in_one_line(heartbeat: Heartbeat, segments: int) -> str:
     return "; ".join(filter(None, parts))
 
 
+def _goes_on(last: Heartbeat | None, engine: Engine) -> bool:
+    """Tell at little cost, for it is asked at each turn, that nothing new but figures can be said.
+
+    What is under way will be answered: then it is asked again.
+    """
+    return (
+        last is not None
+        and last.activity is Activity.SENDING
+        and engine.under_way
+        and bool(engine.permission.lately)
+        and engine.gate.trouble is None
+    )
+
+
 def activity_of(engine: Engine) -> tuple[Activity, str, str]:
     """Return what the engine is doing, why it is not sending, and what a person can do."""
-    consent = engine.consent
+    consent = engine.permission.consent
     if consent.mode is not Mode.ON:
         return Activity.PAUSED, f"mode {consent.mode.value}: {consent.rule}", ""
-    if engine.outdated:
+    if engine.permission.outdated:
         return Activity.HELD, "the site policy has changed", "run telemetry-uploader check"
     trouble = engine.gate.trouble
     if trouble is not None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from telemetry_spool.audit import Finding, Kind, audit
-from telemetry_spool.events import Event
 from telemetry_spool.letters import HELD
 from telemetry_spool.owner import owner_of
 
@@ -22,9 +21,9 @@ class Held:
     reason: str
 
 
-def objection(event: Event, uid: int) -> Held | None:
+def objection(body: bytes, uid: int) -> Held | None:
     """Return why an event of this user is held; None if it may be sent."""
-    return hold(audit(json.loads(event.body), _owner(uid)))
+    return hold(audit(json.loads(body), _owner(uid)))
 
 
 _owner = lru_cache(maxsize=256)(owner_of)

@@ -42,22 +42,21 @@ class Suspects:
         self._waiting: list[_Waiting] = []
 
     def answered(self, item: Item) -> None:
-        """Note that the endpoint accepted or rejected an event: it works."""
+        """Note that the endpoint accepted or rejected a piece: it works."""
         self._answers += 1
-        self._records.pop(_place(item), None)
+        if self._records:
+            self._records.pop(_place(item), None)
 
-    def failed(self, item: Item, now: float) -> bool:
-        """Note that an event failed; True if others were answered since it failed first.
-
-        It waits here then, for longer each time, until `due()` returns it.
-        """
+    def failed(self, item: Item) -> int:
+        """Note that a piece failed; return how often, 0 if nothing was answered since the first."""
         record = self._records.setdefault(_place(item), _Record(0, self._answers))
         record.failures += 1
-        if record.answers == self._answers:
-            return False
-        wait = backoff.delay(record.failures, self._random)
+        return 0 if record.answers == self._answers else record.failures
+
+    def wait(self, item: Item, now: float, failures: int) -> None:
+        """Keep a piece that failed so often, for longer each time, until `due()` returns it."""
+        wait = backoff.delay(failures, self._random)
         heapq.heappush(self._waiting, _Waiting(now + wait, item))
-        return True
 
     @property
     def next_due(self) -> float | None:
@@ -78,4 +77,4 @@ class Suspects:
 
 
 def _place(item: Item) -> _Place:
-    return item.reading.path, item.line.start
+    return item.reading.path, item.piece.start

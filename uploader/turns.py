@@ -9,18 +9,20 @@ from telemetry_spool.listing import SegmentFile
 from telemetry_spool.paths import Kind
 from uploader.backlog import MOST_OPEN, SENDABLE, Backlog, Item
 from uploader.gates import Owner
-from uploader.reading import Reading, Terms
+from uploader.pieces import SINGLE, Shape
+from uploader.reading import PRIVATE, Reading, Terms
 
 Admit = Callable[[Owner], frozenset[Kind]]
 """Tells which kinds of segments of an owner may be sent from now; nothing, if it is empty."""
 
 
 class Turns:
-    """Hands out lines, one of each owner's in turn. A private spool has one owner, None."""
+    """Hands out pieces, one of each owner's in turn. A private spool has one owner, None."""
 
-    def __init__(self, *, limit: int) -> None:
-        """Keep at most `limit` bytes of each line."""
+    def __init__(self, *, limit: int, shape: Shape = SINGLE) -> None:
+        """Keep at most `limit` bytes of each line; cut segments into pieces of this shape."""
         self._limit = limit
+        self._shape = shape
         self._backlogs: dict[Owner, Backlog] = {}
         self._order: deque[Owner] = deque()
         self._allowed = SENDABLE
@@ -36,12 +38,21 @@ class Turns:
         for segment in segments:
             found[owner_of(segment)].append(segment)
         for owner in found.keys() - self._backlogs.keys():
-            self._backlogs[owner] = Backlog(limit=self._limit, terms=terms_for(owner))
-            self._backlogs[owner].allow(self._allowed)
-            self._order.append(owner)
+            self._begin(owner, terms_for(owner))
         for owner, backlog in self._backlogs.items():
             backlog.refresh(found.get(owner, []))
         self._forget_the_idle()
+
+    def add(self, segment: SegmentFile) -> None:
+        """Take in a segment that has come to a private spool since the last refresh."""
+        if None not in self._backlogs:
+            self._begin(None, PRIVATE)
+        self._backlogs[None].add(segment)
+
+    def _begin(self, owner: Owner, terms: Terms) -> None:
+        self._backlogs[owner] = Backlog(limit=self._limit, terms=terms, shape=self._shape)
+        self._backlogs[owner].allow(self._allowed)
+        self._order.append(owner)
 
     def _forget_the_idle(self) -> None:
         for owner, backlog in list(self._backlogs.items()):
@@ -50,7 +61,7 @@ class Turns:
                 self._order.remove(owner)
 
     def allow(self, kinds: frozenset[Kind]) -> None:
-        """Hand out lines of these kinds of segments only; others count as absent until then."""
+        """Hand out pieces of these kinds of segments only; others count as absent until then."""
         if kinds == self._allowed:
             return
         self._allowed = kinds
@@ -58,11 +69,14 @@ class Turns:
             backlog.allow(kinds)
 
     def take(self, admit: Admit) -> Item | None:
-        """Return the next line to deal with, of an owner who is admitted; None if there is none."""
+        """Return the next piece to deal with, of an admitted owner; None if there is none."""
         for _ in range(len(self._order)):
             owner = self._order[0]
-            self._order.rotate(-1)
-            kinds = admit(owner) & self._allowed
+            if len(self._order) > 1:
+                self._order.rotate(-1)
+            kinds = admit(owner)
+            if kinds is not self._allowed:
+                kinds &= self._allowed
             if kinds:
                 self._backlogs[owner].allow(kinds)
                 item = self._backlogs[owner].take()
@@ -70,11 +84,31 @@ class Turns:
                     return item
         return None
 
+    def take_read(self, most: int) -> list[Item]:
+        """Return up to so many pieces that come next and are in memory already.
+
+        Only for an owner who shares with nobody: others would have to wait for all of these.
+        """
+        if len(self._order) != 1:
+            return []
+        return self._backlogs[self._order[0]].take_read(most)
+
     def again(self, item: Item) -> None:
-        """Put a line back, to be taken again behind another one."""
+        """Put a piece back, to be taken again behind another one."""
         backlog = self._backlogs.get(item.reading.turn)
         if backlog is not None:
             backlog.again(item)
+
+    def doubt(self) -> None:
+        """See again before the next piece of each segment whether the segment is still there."""
+        for backlog in self._backlogs.values():
+            backlog.doubt()
+
+    def split(self, item: Item) -> None:
+        """Put the halves of a piece back, to be taken by themselves."""
+        backlog = self._backlogs.get(item.reading.turn)
+        if backlog is not None:
+            backlog.split(item)
 
     def rest_if_crowded(self, owner: Owner) -> None:
         """Close segments of an owner who has to wait, where many do: descriptors would run out."""
@@ -93,7 +127,7 @@ class Turns:
 
     @property
     def exhausted(self) -> bool:
-        """Whether every line has been taken once, as far as the last refresh knows."""
+        """Whether everything has been taken once, as far as the last refresh knows."""
         return all(backlog.exhausted for backlog in self._backlogs.values())
 
     @property
@@ -120,7 +154,7 @@ class Turns:
             backlog.retry()
 
     def finished(self) -> list[Reading]:
-        """Return the segments to delete: every line of them is dealt with."""
+        """Return the segments to delete: all of them is dealt with."""
         return [reading for backlog in self._backlogs.values() for reading in backlog.finished()]
 
     def remove(self, reading: Reading) -> None:

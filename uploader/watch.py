@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 _KINDS: list[type[FileSystemEvent]] = [FileCreatedEvent, FileModifiedEvent, FileMovedEvent]
 
 
+Ring = Callable[[str], None]
+"""Is told the name of what has changed; an empty one if that may be anything."""
+
+
 class _Doorbell(FileSystemEventHandler):
     """Rings for whatever is not the uploader's own writing, progress for one.
 
@@ -33,14 +37,14 @@ class _Doorbell(FileSystemEventHandler):
     waited to be read, those that it kept may be of anything.
     """
 
-    def __init__(self, ring: Callable[[], None]) -> None:
+    def __init__(self, ring: Ring) -> None:
         self._ring = ring
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         path = event.dest_path or event.src_path
-        name = path.decode() if isinstance(path, bytes) else path
-        if not _is_own(name.rpartition("/")[2]):
-            self._ring()
+        name = (path.decode() if isinstance(path, bytes) else path).rpartition("/")[2]
+        if not _is_own(name):
+            self._ring(name)
 
 
 def _is_own(name: str) -> bool:
@@ -56,7 +60,7 @@ class Watch:
     the endpoint is down, too.
     """
 
-    def __init__(self, directory: Path, poll_interval: float, ring: Callable[[], None]) -> None:
+    def __init__(self, directory: Path, poll_interval: float, ring: Ring) -> None:
         """Watch `directory`; `ring` is called in this thread and in others."""
         self._ring = ring
         self._observer: BaseObserver | None = None
@@ -92,7 +96,7 @@ class Watch:
         """Ring if that is due by the clock; return the seconds until it is again."""
         now = time.monotonic()
         if now >= self._next_poll:
-            self._ring()
+            self._ring("")
             self._next_poll = now + self._interval
         return self._next_poll - now
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.docs.commands import commands_page
 from tests.docs.privacy import privacy_page
 from tests.faults.table import GROUPS, tested_faults
-from uploader.config import ALL_SETTINGS, FLAG_SETTINGS
 from uploader.options import shown
+from uploader.settings import ALL_SETTINGS, FLAG_SETTINGS
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -13,8 +13,9 @@ from tests.faults.data_drain import dead_letters, drain, event, is_event, seal
 from tests.faults.table import Fault, survives, survives_each
 from tests.support.endpoint import Answer, Endpoint
 from uploader import config
-from uploader.connector import connector
-from uploader.engine import Engine, Signal
+from uploader.carrier import Signal
+from uploader.connector import carrier_for
+from uploader.engine import Engine
 from uploader.once import Ending
 
 LOCK_ONLY = ["uploader.lock"]
@@ -94,8 +95,8 @@ def test_a_flood_of_bad_lines_does_not_hold_up_a_stop(place: Place) -> None:
     seal(place, 1, b"no event\n" * 5000)
     with Endpoint() as endpoint:
         loaded = config.load({"endpoint": endpoint.url}, place.environ)
-        engine = Engine(loaded, connector(loaded), random.random)
-        engine.mailbox.put(Signal.STOP)
+        engine = Engine(loaded, carrier_for(loaded), random.random)
+        engine.put(Signal.STOP)
 
         engine.wait(min(60.0, engine.work()))
         engine.shut_down()

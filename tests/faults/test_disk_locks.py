@@ -22,7 +22,7 @@ from tests.faults.data_drain import drain, event, seal, segment_name
 from tests.faults.table import Fault, survives, survives_each
 from tests.support.endpoint import Endpoint
 from uploader import config
-from uploader.connector import connector
+from uploader.connector import carrier_for
 from uploader.engine import Engine
 from uploader.once import Ending
 
@@ -106,7 +106,7 @@ def test_a_stopped_writer_delays_only_its_segment(place: Place) -> None:
     with Endpoint() as endpoint, held_by_a_stopped_process(place.active()) as holder:
         place.open().append(event(2))
         loaded = config.load({"endpoint": endpoint.url, "rescan_interval": 3600}, place.environ)
-        engine = Engine(loaded, connector(loaded), random.random)
+        engine = Engine(loaded, carrier_for(loaded), random.random)
         turn_until(engine, accepted=1)
         assert place.lines() == [event(1)]
         holder.send_signal(signal.SIGCONT)

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from fcntl import LOCK_EX, LOCK_NB, flock
@@ -33,19 +33,19 @@ from hypothesis.stateful import (
 )
 
 import uploader.engine
+import uploader.permission
 from telemetry_spool import consent, paths
 from telemetry_spool.consent import Mode
-from telemetry_spool.events import Event
 from telemetry_spool.ledger import LossLedger
 from telemetry_spool.paths import Directories
 from telemetry_spool.recorder import Recorder
 from telemetry_spool.writer_settings import WriterConfig
 from tests.conftest import Place
 from tests.faults.table import survives
+from uploader.carrier import Delivered, Message, Signal
 from uploader.config import load
 from uploader.engine import Engine
 from uploader.housekeeping import tidy
-from uploader.lanes import Delivered
 from uploader.outcome import Answer, Failure, Trouble
 from uploader.settlement import SAVE_SECONDS
 
@@ -150,16 +150,38 @@ class Clock:
 
 
 class Lanes:
-    """In place of threads: requests wait here for the answers that the machine gives."""
+    """A carrier whose requests wait for the answers that the machine gives."""
 
-    def __init__(self, submitted: Callable[[Event], None]) -> None:
-        self.requests: list[tuple[int, Event]] = []
+    def __init__(self, submitted: Callable[[bytes], None]) -> None:
+        self.requests: list[tuple[int, list[bytes]]] = []
+        """The tickets, and the lines that each request carries."""
         self._submitted = submitted
+        self._messages: list[Message] = []
 
-    def submit(self, ticket: int, event: Event) -> None:
+    def submit(self, ticket: int, body: bytes, headers: Mapping[str, str]) -> None:
         """Take a request."""
-        self._submitted(event)
-        self.requests.append((ticket, event))
+        batched = headers["Content-Type"] == "application/x-ndjson"
+        lines = body.removesuffix(b"\n").split(b"\n") if batched else [body]
+        for line in lines:
+            self._submitted(line)
+        self.requests.append((ticket, lines))
+
+    def put(self, signal: Signal) -> None:
+        """Deliver a signal."""
+        self._messages.append(signal)
+
+    def answer(self, ticket: int, answer: Answer | Failure) -> None:
+        """Deliver an answer."""
+        self._messages.append(Delivered(ticket, answer))
+
+    def collect(self, timeout: float) -> list[Message]:
+        """Return what was delivered."""
+        del timeout
+        messages, self._messages = self._messages, []
+        return messages
+
+    def end(self) -> None:
+        """Hold nothing."""
 
 
 class Histories(RuleBasedStateMachine):
@@ -174,9 +196,13 @@ class Histories(RuleBasedStateMachine):
         self.mode_file = self.directory / "mode"
         self.mode = Mode.ON
         self.clock = Clock()
-        self.patched = patch.object(uploader.engine, "time", self.clock)
-        self.patched.start()
+        self.patched = ExitStack()
+        self.patched.enter_context(patch.object(uploader.engine, "time", self.clock))
+        self.patched.enter_context(patch.object(uploader.permission, "time", self.clock))
+        self.patched.enter_context(patch.object(uploader.permission, "_MOMENT_SECONDS", 0.0))
         self.number = 0
+        self.batched = True
+        """What the uploader sends: batches or events, in turns from one uploader to the next."""
 
         self.owed: set[bytes] = set()
         """Recorded, and neither accepted nor rejected, nor taken away by quota or person."""
@@ -217,10 +243,16 @@ class Histories(RuleBasedStateMachine):
 
     def _new_engine(self) -> tuple[Engine, Lanes]:
         lanes = Lanes(self._submitted)
-        flags = {"endpoint": "http://127.0.0.1/", "concurrency": 3, "rescan_interval": 30}
+        flags: dict[str, object] = {
+            "endpoint": "http://127.0.0.1/",
+            "concurrency": 3,
+            "rescan_interval": 30,
+        }
+        self.batched = not self.batched
+        if self.batched:
+            flags |= {"sink": "ndjson", "batch_events": 3, "batch_seconds": 0}
         config = replace(load(flags, self.place.environ), mode_file=self.mode_file)
-        with patch.object(uploader.engine, "Lanes", lambda *_: lanes):
-            return Engine(config, _no_transport, lambda: 0.0), lanes
+        return Engine(config, lanes, lambda: 0.0), lanes
 
     def teardown(self) -> None:
         """Let everything be sent, and compare what is where with what must be."""
@@ -228,7 +260,7 @@ class Histories(RuleBasedStateMachine):
             self._drain()
         finally:
             self.engine.backlog.close()
-            self.patched.stop()
+            self.patched.close()
             shutil.rmtree(self.directory)
 
     # What writers do
@@ -304,7 +336,7 @@ class Histories(RuleBasedStateMachine):
     def _evicted(self, before: Counter[bytes]) -> int:
         """Return how many lines the quota has taken away since these were pending."""
         gone = before - self._pending()
-        assert not {event.body for _, event in self.lanes.requests} & set(gone)
+        assert not {line for _, lines in self.lanes.requests for line in lines} & set(gone)
         self._take_away(set(gone))
         return gone.total()
 
@@ -340,16 +372,15 @@ class Histories(RuleBasedStateMachine):
         self._answer(index % len(self.lanes.requests), CREATED)
 
     def _answer(self, index: int, answer: Answer | Failure) -> None:
-        ticket, event = self.lanes.requests.pop(index)
+        ticket, lines = self.lanes.requests.pop(index)
         if answer is CREATED:
-            self.accepted[event.body] = self.clock.now
-            self.owed.discard(event.body)
-            self.may_come_again.discard(event.body)
-        elif answer is REJECTED:
-            self.rejected.add(event.body)
-            self.owed.discard(event.body)
-            self.may_come_again.discard(event.body)
-        self.engine.mailbox.put(Delivered(ticket, answer))
+            self.accepted.update(dict.fromkeys(lines, self.clock.now))
+        elif answer is REJECTED and len(lines) == 1:
+            self.rejected.update(lines)
+        if answer is CREATED or (answer is REJECTED and len(lines) == 1):
+            self.owed.difference_update(lines)
+            self.may_come_again.difference_update(lines)
+        self.lanes.answer(ticket, answer)
         self.engine.wait(0)
 
     @rule(answers=st.lists(st.integers(0, 2), min_size=1, max_size=6), seconds=PAUSES)
@@ -375,8 +406,8 @@ class Histories(RuleBasedStateMachine):
     def die(self, accepted: bool) -> None:
         """Kill the uploader; the endpoint may have accepted what is under way."""
         if accepted:
-            for _, event in self.lanes.requests:
-                self.accepted[event.body] = self.clock.now
+            for _, lines in self.lanes.requests:
+                self.accepted.update(dict.fromkeys(lines, self.clock.now))
         self._restart()
 
     def _restart(self) -> None:
@@ -481,12 +512,12 @@ class Histories(RuleBasedStateMachine):
 
     # What must be so
 
-    def _submitted(self, event: Event) -> None:
+    def _submitted(self, line: bytes) -> None:
         """Only with consent, only what was recorded for it, and nothing twice without a reason."""
         assert self.mode is Mode.ON
-        assert event.body in self.possible
-        if event.body in self.accepted or event.body in self.rejected:
-            assert event.body in self.may_come_again | self.corrupt
+        assert line in self.possible
+        if line in self.accepted or line in self.rejected:
+            assert line in self.may_come_again | self.corrupt
 
     @invariant()
     def what_is_owed_is_in_the_spool(self) -> None:
@@ -527,6 +558,8 @@ class Histories(RuleBasedStateMachine):
             self._deliver_all()
             if not self.lanes.requests and self.engine.idle:
                 break
+        else:
+            raise AssertionError("it never ends")
         self.engine.shut_down()
         tidy(self.directories, LossLedger(self.directories))
         assert self.owed == set()
@@ -601,10 +634,6 @@ def _unsaved(segment: Path) -> list[bytes]:
     if offset and segment.read_bytes()[offset - 1 : offset] != b"\n":
         offset, beyond = 0, []
     return [line for start, line in _placed(segment) if start >= offset and start not in beyond]
-
-
-def _no_transport() -> Any:
-    raise AssertionError("there are no threads here")
 
 
 @survives(

@@ -15,11 +15,11 @@ from telemetry_spool.consent import Consent, ConsentReader, Mode
 from telemetry_spool.settings import environment
 from uploader.commands.console import Json
 from uploader.complaints import complain, fail
-from uploader.config import ALL_SETTINGS
 from uploader.service.apply import CommandFailed, NotOurs, apply
 from uploader.service.manager import Manager, manager, service_config
 from uploader.service.obstacle import Obstacle
 from uploader.service.steps import Step, as_json
+from uploader.settings import ALL_SETTINGS
 
 System = Annotated[
     bool,

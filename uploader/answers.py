@@ -1,0 +1,125 @@
+"""Act on what came back: write it down, try it again, or wait with everything."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from uploader.announcer import Announcer
+from uploader.backlog import Item
+from uploader.gates import Gates
+from uploader.outcome import Answer, Failure, Outcome, Verdict, judge, not_the_event
+from uploader.settlement import Settlement
+from uploader.suspects import Suspects
+from uploader.turns import Turns
+
+# A batch that fails this often while others are answered has an event that the endpoint stumbles
+# over; less often it is one that loses requests.
+_SPLIT_AFTER = 3
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Sent:
+    """A piece under way, sent at `sent_at` of the monotonic clock."""
+
+    item: Item
+    sent_at: float
+
+
+class Answers:
+    """Knows the endpoint by its answers. All times are seconds of the same monotonic clock."""
+
+    def __init__(
+        self,
+        backlog: Turns,
+        gate: Gates,
+        settlement: Settlement,
+        random: Callable[[], float],
+        *,
+        batched: bool,
+    ) -> None:
+        """Act on answers to pieces of this backlog; `batched` says what a request carries."""
+        self._backlog = backlog
+        self._gate = gate
+        self._settlement = settlement
+        self._suspects = Suspects(random)
+        self._announcer = Announcer()
+        self._batched = batched
+        self._good: Answer | None = None
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next piece that waits by itself is to be tried again; None if none does."""
+        return self._suspects.next_due
+
+    def resume(self, now: float) -> None:
+        """Put back what has waited by itself for long enough."""
+        for item in self._suspects.due(now):
+            self._backlog.again(item)
+
+    def forget(self) -> None:
+        """Forget everything that waits: the segments are closed."""
+        self._suspects.forget()
+
+    def act(self, sent: Sent, result: Answer | Failure, now: float, today: datetime) -> None:
+        """Do what the result of a request asks for; `today` is the time of day."""
+        if result is self._good or result == self._good:
+            self._note_answer(sent, now)
+            self._settlement.accept(sent.item, today)
+            return
+        outcome = judge(result, today, batched=self._batched)
+        match outcome.verdict:
+            case Verdict.ACCEPTED:
+                self._good = result if isinstance(result, Answer) else None
+                self._note_answer(sent, now)
+                self._settlement.accept(sent.item, today)
+            case Verdict.REJECTED if self._is_the_batch(sent.item):
+                self._fail(sent, not_the_event(outcome), now)
+            case Verdict.REJECTED:
+                self._note_answer(sent, now)
+                self._reject(sent.item, outcome)
+            case Verdict.RETRY | Verdict.HOLD:
+                self._fail(sent, outcome, now)
+
+    def _is_the_batch(self, item: Item) -> bool:
+        """Tell whether one event is refused by an endpoint that has not taken any batch yet.
+
+        It may not take batches at all: then all events would go to the dead letters.
+        """
+        return self._batched and item.piece.events == 1 and self._good is None
+
+    def _reject(self, item: Item, outcome: Outcome) -> None:
+        """Set one event aside; of a batch, find out which it is."""
+        if item.piece.events > 1:
+            self._backlog.split(item)
+        else:
+            self._settlement.reject(item, outcome.reason, outcome)
+
+    def _fail(self, sent: Sent, outcome: Outcome, now: float) -> None:
+        item = sent.item
+        failures = self._suspects.failed(item)
+        if failures:
+            _log.debug("piece %s alone is answered with %s", item.piece.ids[0], outcome.reason)
+            if item.piece.events > 1 and failures >= _SPLIT_AFTER:
+                self._backlog.split(item)
+            else:
+                self._suspects.wait(item, now, failures)
+                item.reading.postpone(item.piece)
+            return
+        owner = item.reading.turn
+        self._gate.failed(outcome, now, sent_at=sent.sent_at, owner=owner)
+        if self._gate.of(owner).delaying:
+            self._announcer.trouble(outcome, now)
+        self._backlog.again(item)
+        self._backlog.rest_if_crowded(owner)
+
+    def _note_answer(self, sent: Sent, now: float) -> None:
+        self._suspects.answered(sent.item)
+        owner = sent.item.reading.turn
+        self._gate.answered(now, owner, sent_at=sent.sent_at)
+        if self._announcer.troubled and self._gate.of(owner).trouble is None:
+            self._announcer.recovered()

@@ -1,0 +1,36 @@
+"""Keep back what must not be sent: lines that are no events, and with `strict` odd ones."""
+
+from __future__ import annotations
+
+from telemetry_spool.paths import Kind
+from uploader.backlog import Item
+from uploader.settlement import Settlement
+from uploader.strictness import objection
+from uploader.turns import Turns
+
+
+class Screening:
+    """Looks at each piece before it is sent. What the user has chosen to be sent is let go."""
+
+    def __init__(self, backlog: Turns, settlement: Settlement, *, strict: bool) -> None:
+        """Set aside in `settlement`; look into the events if `strict`."""
+        self._backlog = backlog
+        self._settlement = settlement
+        self._strict = strict
+
+    def keeps_back(self, item: Item) -> bool:
+        """Set aside what must not be sent and return True; a batch with such an event is split."""
+        piece, reading = item
+        if piece.problem is not None:
+            self._settlement.reject(item, piece.problem.reason, None)
+            return True
+        if not self._strict or reading.kind is Kind.RELEASED:
+            return False
+        held = next(filter(None, (objection(line, reading.owner) for line in piece.lines())), None)
+        if held is None:
+            return False
+        if piece.events > 1:
+            self._backlog.split(item)
+        else:
+            self._settlement.reject(item, held.reason, None)
+        return True
