@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.sinks.loopback import answers, direct, free_port
+from tests.sinks.page import recipe
 from tests.support.processes import DEADLINE_SECONDS, poll
+
+RECIPE = recipe("Debian's ClickHouse")
+ADDRESS = "http://127.0.0.1:8123"
 
 _CONFIG = """\
 <yandex>
@@ -60,6 +64,11 @@ class ClickHouse:
             answer = session.post(self.url, data=sql.encode(), timeout=DEADLINE_SECONDS)
         assert answer.ok, answer.text
         return [line.split("\t") for line in answer.text.splitlines()]
+
+    def stored(self) -> dict[str, bytes]:
+        """Return the line of each id in the page's table, duplicates dropped."""
+        rows = self.query("SELECT id, hex(line) FROM flower_events FINAL")
+        return {key: bytes.fromhex(line) for key, line in rows}
 
     def is_debians(self) -> bool:
         """Tell whether it is the version of Debian 12."""
