@@ -142,13 +142,16 @@ def _check_ca_bundle(chosen: Resolved) -> None:
 
 
 def _check_libraries(resolved: Mapping[str, Resolved]) -> None:
-    for name, value, library in (
-        ("transport", "pycurl", "pycurl"),
-        ("compression", "zstd", "zstandard"),
-    ):
-        chosen = resolved[name]
-        if chosen.value == value and find_spec(library) is None:
+    missing = {"compression": "", "transport": ""}
+    if resolved["compression"].value == "zstd" and find_spec("zstandard") is None:
+        missing["compression"] = "zstandard is not installed"
+    if resolved["transport"].value == "pycurl":
+        from uploader.curl_support import why_not  # with curl, which is loaded if it is asked for
+
+        missing["transport"] = why_not()
+    for name, reason in missing.items():
+        if reason:
             raise SettingError(
-                f"{name} = {value!r} ({chosen.origin}): {library} is not installed: pip install "
-                "'flwr-telemetry-spool[fast]'"
+                f"{name} = {resolved[name].value!r} ({resolved[name].origin}): {reason}: "
+                "pip install 'flwr-telemetry-spool[fast]'"
             )

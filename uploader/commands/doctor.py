@@ -6,6 +6,7 @@ from telemetry_spool.commands.doctor import report
 from telemetry_spool.consent import ConsentReader
 from uploader import config
 from uploader.commands.console import Flags, Json
+from uploader.connector import connect
 from uploader.diagnosis import diagnose
 from uploader.options import with_settings
 
@@ -19,19 +20,6 @@ def doctor(flags: Flags, as_json_: Json = False) -> None:
 
     Example: telemetry-uploader doctor --proxy http://proxy.example.org:3128
     """
-    from uploader.transport import RequestsTransport
-
     loaded = config.load(flags)
-
-    def connect() -> RequestsTransport:
-        return RequestsTransport(
-            loaded.endpoint,
-            loaded.connect_timeout,
-            loaded.read_timeout,
-            direct=loaded.direct,
-            proxy=loaded.proxy,
-            ca_bundle=loaded.ca_bundle,
-        )
-
-    checks = list(diagnose(loaded, ConsentReader(loaded.mode_file).now(), connect))
+    checks = list(diagnose(loaded, ConsentReader(loaded.mode_file).now(), lambda: connect(loaded)))
     report(checks, as_json=as_json_)
