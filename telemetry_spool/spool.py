@@ -95,7 +95,8 @@ class Spool:
             self.losses.flush(self._now())
 
     def _append_shared(self, line: bytes, local: bool) -> None:
-        full = self._full[local]
+        # When another one like it has no room: a segment fits into a request of the same size.
+        full = self._full[local] - len(line)
         try:
             size = append_lines(
                 self._active[local],

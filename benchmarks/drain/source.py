@@ -12,7 +12,7 @@ EVENT_BYTES = 744
 """Length of an event's line without the newline: the median that Flower 1.41 makes on Linux."""
 
 SEGMENT_BYTES = 2**20
-"""Writers seal at the first event that reaches this size: the default of `max_segment_bytes`."""
+"""Writers seal when another such event has no room: the default of `max_segment_bytes`."""
 
 _NUMBER = "0" * 32
 
@@ -37,7 +37,7 @@ class Source:
         """Lay a spool of sealed segments with these events out below `directory`; return it."""
         spool = directory / "spool"
         spool.mkdir(mode=0o700, parents=True)
-        each = -(-segment_bytes // (EVENT_BYTES + 1)) * (EVENT_BYTES + 1)
+        each = max(1, segment_bytes // (EVENT_BYTES + 1)) * (EVENT_BYTES + 1)
         with self.path.open("rb") as file:
             for number, content in enumerate(iter(lambda: file.read(each), b"")):
                 segment = spool / f"20260101T000000Z-{number:016x}.jsonl"
