@@ -18,18 +18,20 @@ class _Package(Struct, gc=False):
     package_version: str
 
 
-class _Context(Struct, frozen=True, gc=False):
+class _Dated(Struct, frozen=True, gc=False):
     date: _Label = ""
+
+
+class _Context(_Dated, frozen=True, gc=False):
     flower: _Package | None = None
     package: _Package | None = None
 
 
-_NO_CONTEXT = _Context()
+class _Line(Struct, gc=False):
+    """A line whose request says nothing of the package that made it."""
 
-
-class _Event(Struct, gc=False):
     event_type: _Label = ""
-    context: _Context = _NO_CONTEXT
+    context: _Dated = _Dated()
 
     @property
     def date(self) -> str:
@@ -37,22 +39,34 @@ class _Event(Struct, gc=False):
 
     @property
     def agent(self) -> str:
+        return OWN_AGENT
+
+
+class _Event(_Line, gc=False):
+    context: _Context = _Context()
+
+    @property
+    def agent(self) -> str:
         package = self.context.flower or self.context.package
         return agent(package.package_name, package.package_version) if package else OWN_AGENT
 
 
-_decode = json.Decoder(_Event).decode
+_DECODE = {False: json.Decoder(_Line).decode, True: json.Decoder(_Event).decode}
 
 # Python refuses numbers of more digits than this, and so the other way of reading labels does.
 _MOST_BYTES = 4_300
 
 
-def read_all(lines: Sequence[bytes]) -> Sequence[_Event] | None:
-    """Return the labels of lines that are all events; None if one is odd in any way."""
+def read_all(lines: Sequence[bytes], *, agents: bool) -> Sequence[_Line] | None:
+    """Return the labels of lines that are all events; None if one is odd in any way.
+
+    Without `agents` the events' own User-Agents are not looked for.
+    """
+    decode = _DECODE[agents]
     if max(map(len, lines)) > _MOST_BYTES:
         return None
     try:
         b"\n".join(lines).decode()  # text that is not needed is not checked for UTF-8 below
-        return [_decode(line) for line in lines]
+        return [decode(line) for line in lines]
     except (DecodeError, UnicodeDecodeError, RecursionError):
         return None

@@ -7,7 +7,7 @@ same lines are events with it and without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import Protocol
 
@@ -52,15 +52,20 @@ def label_of(line: Line) -> Label | Malformed:
     return event if isinstance(event, Malformed) else _Read(event)
 
 
-def labels_of(lines: Sequence[bytes]) -> Sequence[Label] | None:
-    """Return the labels of lines that are all events; None if that takes a closer look."""
-    return _read_all()(lines)
+def labels_of(lines: Sequence[bytes], *, agents: bool = True) -> Sequence[Label] | None:
+    """Return the labels of lines that are all events; None if that takes a closer look.
+
+    Without `agents` the User-Agents in them need not be the events' own.
+    """
+    return _read_all()(lines, agents=agents)
 
 
-_ReadAll = Callable[[Sequence[bytes]], Sequence[Label] | None]
+class _ReadAll(Protocol):
+    def __call__(self, lines: Sequence[bytes], *, agents: bool) -> Sequence[Label] | None: ...
 
 
-def _with_json(lines: Sequence[bytes]) -> Sequence[Label] | None:
+def _with_json(lines: Sequence[bytes], *, agents: bool) -> Sequence[Label] | None:
+    del agents  # to look for them costs little beside all the rest
     labels: list[Label] = []
     for line in lines:
         label = label_of(Line(0, len(line) + 1, line))

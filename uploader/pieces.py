@@ -147,7 +147,7 @@ def _batch(start: int, data: bytes) -> list[Piece] | None:
         if end < 0:
             end = data.index(b"\n", begin)
         lines = data[begin:end].split(b"\n")
-        found = labels_of(lines)
+        found = labels_of(lines, agents=False)
         if found is None:
             return None
         labels += found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sqlite3
 import sys
 import threading
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from uploader import collector, logs
+from uploader import logs
 from uploader.commands.console import Verbose
 from uploader.complaints import fail
 
@@ -30,6 +29,10 @@ def collect(
 
     Example: telemetry-uploader collect --port 0 --database events.db
     """
+    import sqlite3  # what no other command needs is loaded here
+
+    from uploader import collector
+
     logs.configure(verbose=verbose)
     try:
         store = collector.Store(database)

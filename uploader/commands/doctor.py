@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from telemetry_spool.commands.doctor import report
 from telemetry_spool.consent import ConsentReader
 from uploader import config
 from uploader.commands.console import Flags, Json
-from uploader.connector import connect
-from uploader.diagnosis import diagnose
 from uploader.options import with_settings
 
 
@@ -20,6 +17,10 @@ def doctor(flags: Flags, as_json_: Json = False) -> None:
 
     Example: telemetry-uploader doctor --proxy http://proxy.example.org:3128
     """
+    from telemetry_spool.commands.doctor import report  # what no other command needs is loaded here
+    from uploader.connector import connect
+    from uploader.diagnosis import diagnose
+
     loaded = config.load(flags)
     checks = list(diagnose(loaded, ConsentReader(loaded.mode_file).now(), lambda: connect(loaded)))
     report(checks, as_json=as_json_)

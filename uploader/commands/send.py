@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from telemetry_spool.overview import overview
 from telemetry_spool.text import counted
@@ -67,6 +65,15 @@ def _progress(loaded: UploaderConfig) -> Iterator[Callable[[Engine], None]]:
     if not sys.stderr.isatty():
         yield lambda _engine: None
         return
+    from rich.console import Console  # a third of the time that the command takes to start
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     total = overview(loaded.directories, loaded.mode_file).pending.events
     columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bar:
