@@ -15,8 +15,9 @@ from uploader.climb import Climb
 _FEWEST_ANSWERS = 32
 """The answers that a judgement needs: of fewer, a few slow ones would be most of them."""
 
-_SHORTEST_SECONDS = 0.0003
-"""Shorter answers are all the same: they show how busy this process is."""
+_SHORTEST_SECONDS = 0.003
+"""Shorter answers are all the same: they show how busy this process is, and it does less for each
+request the more it has under way."""
 
 # Of the seconds that an answer takes without a queue. One answer counts for at most `_OUTLIER` of
 # them, so that it takes more than half of the answers to be slow to make them `_SLOW` on average.
