@@ -19,6 +19,10 @@ from uploader.turns import Turns
 # over; less often it is one that loses requests.
 _SPLIT_AFTER = 3
 
+# Events that are refused by themselves before any batch is taken: so many of them say that it is
+# the batches.
+_MOST_DOUBTED = 100
+
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +54,7 @@ class Answers:
         self._announcer = Announcer()
         self._batched = batched
         self._good: Answer | None = None
+        self._doubted: set[tuple[str, int]] = set()
 
     @property
     def next_due(self) -> float | None:
@@ -77,20 +82,31 @@ class Answers:
                 self._good = result if isinstance(result, Answer) else None
                 self._note_answer(sent, now)
                 self._settlement.accept(sent.item, today)
-            case Verdict.REJECTED if self._is_the_batch(sent.item):
-                self._fail(sent, not_the_event(outcome), now)
+            case Verdict.REJECTED if self._may_be_the_batch(sent.item):
+                self._doubt(sent, not_the_event(outcome), now)
             case Verdict.REJECTED:
                 self._note_answer(sent, now)
                 self._reject(sent.item, outcome)
             case Verdict.RETRY | Verdict.HOLD:
                 self._fail(sent, outcome, now)
 
-    def _is_the_batch(self, item: Item) -> bool:
+    def _may_be_the_batch(self, item: Item) -> bool:
         """Tell whether one event is refused by an endpoint that has not taken any batch yet.
 
         It may not take batches at all: then all events would go to the dead letters.
         """
         return self._batched and item.piece.events == 1 and self._good is None
+
+    def _doubt(self, sent: Sent, outcome: Outcome, now: float) -> None:
+        """Let others go first, which show what it is; refused again, it is the batch."""
+        item = sent.item
+        place = (item.reading.path, item.piece.start)
+        if place in self._doubted or len(self._doubted) >= _MOST_DOUBTED:
+            self._fail(sent, outcome, now)
+            return
+        self._doubted.add(place)
+        self._note_answer(sent, now)
+        self._backlog.again(item)
 
     def _reject(self, item: Item, outcome: Outcome) -> None:
         """Set one event aside; of a batch, find out which it is."""
