@@ -161,3 +161,23 @@ def iter_once(turns: Turns, count: int) -> list[Item]:
     """Take so many lines."""
     items = [turns.take(everybody) for _ in range(count)]
     return [item for item in items if item is not None]
+
+
+def test_in_a_shared_spool_nothing_is_taken_without_asking_its_owner(
+    turns: Turns, tmp_path: Path
+) -> None:
+    """Whoever switches telemetry off between two requests of theirs has meant the second."""
+    segment = put(tmp_path, 1, b'{"n": 1}', b'{"n": 2}')
+    refresh(turns, tmp_path, {segment.name: 1})
+
+    assert turns.take(everybody) is not None
+    assert turns.take_read(10) == []
+
+
+def test_in_a_private_spool_more_is_taken_at_once(tmp_path: Path, turns: Turns) -> None:
+    """What is in memory already is at hand."""
+    put(tmp_path, 1, b'{"n": 1}', b'{"n": 2}', b'{"n": 3}')
+    turns.refresh(list_segments(str(tmp_path)), lambda _: None, lambda _: PRIVATE)
+
+    assert turns.take(everybody) is not None
+    assert [item.piece.data for item in turns.take_read(10)] == [b'{"n": 2}', b'{"n": 3}']

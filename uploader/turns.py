@@ -87,11 +87,12 @@ class Turns:
     def take_read(self, most: int) -> list[Item]:
         """Return up to so many pieces that come next and are in memory already.
 
-        Only for an owner who shares with nobody: others would have to wait for all of these.
+        In a private spool only: in a shared one others would have to wait for all of these, and
+        their owner is asked before every request.
         """
-        if len(self._order) != 1:
+        if len(self._order) != 1 or self._order[0] is not None:
             return []
-        return self._backlogs[self._order[0]].take_read(most)
+        return self._backlogs[None].take_read(most)
 
     def again(self, item: Item) -> None:
         """Put a piece back, to be taken again behind another one."""
