@@ -47,7 +47,7 @@ CONCURRENCY = Setting(
     4,
     whole_number(1, 64),
     "a whole number from 1 to 64",
-    "requests under way at once",
+    "requests under way at once, at most: how many of them do well is found out from the answers",
     "4 hide most of a round trip and are still polite",
 )
 CONNECT_TIMEOUT = Setting(
@@ -63,7 +63,7 @@ READ_TIMEOUT = Setting(
     60.0,
     number(0.1, 3600),
     "a number of seconds from 0.1 to 3600",
-    "seconds to wait for an answer",
+    "seconds that an answer may take, all of it",
     "what Flower waits",
 )
 RESCAN_INTERVAL = Setting(
@@ -113,7 +113,7 @@ SINK = Setting(
     "event",
     one_of("event", "ndjson"),
     "event or ndjson",
-    "what a request carries: one event, as Flower sends it, or a batch of them, one a line",
+    "what a request carries: one event, as Flower sends it, or a batch of events, one a line",
     "what Flower's own endpoint takes",
 )
 COMPRESSION = Setting(
@@ -162,7 +162,8 @@ TRANSPORT = Setting(
     "auto",
     one_of("auto", "requests", "pycurl"),
     "auto, requests or pycurl",
-    "the library that talks to the endpoint; auto is pycurl where the extra `fast` is installed",
+    "the library that talks to the endpoint; auto is pycurl where the extra `fast` is installed "
+    "and its libcurl is 7.88 or newer, else requests",
     "the same requests with the same rules, and the faster of the two where there is a choice",
 )
 MAX_EVENTS_PER_SECOND = Setting(
@@ -170,7 +171,7 @@ MAX_EVENTS_PER_SECOND = Setting(
     None,
     number(0.01, 1_000_000),
     "a number from 0.01 to 1000000",
-    "events sent in a second at most",
+    "events sent in a second, at most; a batch of `sink = ndjson` goes as a whole",
     "no limit but `concurrency`: an endpoint that has enough says so, and is obeyed",
 )
 

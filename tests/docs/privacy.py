@@ -11,8 +11,8 @@ The fields and types below are made from `telemetry_spool/event.schema.json` by
 `python -m tests.docs.pages`; a test compares.
 
 Everything that leaves the machine is an event of Flower's own telemetry, byte for byte as Flower
-builds it. This package adds no field and sends nothing about itself. Flower calls its telemetry
-optional, anonymous, transparent and open for feedback; its pages on it are
+builds it. This package adds no field to it. Flower calls its telemetry optional, anonymous,
+transparent and open for feedback; its pages on it are
 {pages}.
 
 ## What an event contains
@@ -54,6 +54,11 @@ A request has the headers `Content-Type`, `User-Agent` (such as `flwr/1.41.0`, f
 `Idempotency-Key` (the SHA-256 of the event, so that a repeated delivery can be known). As with any
 connection, who receives it sees the IP address that it comes from. Requests go to the setting
 `endpoint` alone, which is Flower's own unless you or your site say otherwise.
+
+With `sink = "ndjson"`, which is for an engine of your own or your site's ([sinks.md](sinks.md)), a
+request carries many events. Then `Content-Type` and `Content-Encoding` say so, `User-Agent` names
+this package and its version, as it does for an event that names no package, and `Idempotency-Key`
+is that of all of them together. With the setting `authorization`, its value goes along.
 
 Receipts, dead letters, the loss ledger and the status stay on this machine.
 
