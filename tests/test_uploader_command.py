@@ -296,6 +296,23 @@ def test_check_as_json(place: Place) -> None:
     assert content["mode"] == {"value": "off", "origin": "DO_NOT_TRACK is set"}
 
 
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_check_shows_no_credentials(place: Place, flags: list[str]) -> None:
+    """Its output goes into tickets and chats: that they are there is all that it says."""
+    environ = place.environ | {
+        "FLWR_TELEMETRY_AUTHORIZATION": "Bearer t0ken",
+        "FLWR_TELEMETRY_PROXY": "http://user:passw0rd@127.0.0.1:3128",
+    }
+
+    ended = command(UPLOADER, "check", *flags, environ=environ)
+
+    assert (ended.code, ended.stderr) == (0, "")
+    assert "t0ken" not in ended.stdout
+    assert "passw0rd" not in ended.stdout
+    shown = json.loads(ended.stdout)["settings"]["authorization"] if flags else None
+    assert shown in (None, {"value": "…", "origin": "environment"})
+
+
 def test_status_of_nothing(place: Place) -> None:
     """Exit code 1: no uploader runs. Looking makes nothing."""
     ended = command(UPLOADER, "status", environ=place.environ)
