@@ -52,6 +52,26 @@ def test_headers_and_body_are_sent_together(monkeypatch: pytest.MonkeyPatch) -> 
     assert (answer, result) == (CREATED, Answer(201))
 
 
+def test_a_batch_is_sent_in_parts_that_have_the_timeout_each(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow line must not have to take a MiB in the time that a connection has."""
+    sent: list[int] = []
+    really = socket.socket.sendall
+
+    def sendall(connection: socket.socket, data: bytes) -> None:
+        sent.append(len(data))
+        really(connection, data)
+
+    sender = RequestsTransport(endpoint.url, 20.0, 20.0)
+    monkeypatch.setattr(socket.socket, "sendall", sendall, raising=False)
+    sender.send(b"x" * 2**20, {"X": "y"})
+    monkeypatch.undo()
+
+    assert max(sent) <= 128 * 2**10
+    assert [request.body for request in endpoint.requests] == [b"x" * 2**20]
+
+
 def test_an_answer_may_take_longer_than_a_connection() -> None:
     """The endpoint is near, and busy."""
     done = threading.Event()

@@ -22,6 +22,9 @@ from uploader.reply import Reply, Response
 # A body that is longer goes out by itself: copying it behind its headers costs more than a packet.
 _SMALL_BODY_BYTES = 64 * 2**10
 
+# The timeout is for this much, and not for a batch of a MiB: slow lines get it away, too.
+_SENT_AT_ONCE_BYTES = 128 * 2**10
+
 
 class _Exchange(HTTPConnection):
     """What connections of urllib3's, http or https, do otherwise for us.
@@ -52,7 +55,8 @@ class _Exchange(HTTPConnection):
         if body is None or len(body) <= _SMALL_BODY_BYTES:
             kept = [b"".join(kept)]
         for piece in kept:
-            self.send(piece)
+            for begin in range(0, len(piece), _SENT_AT_ONCE_BYTES):
+                self.send(piece[begin : begin + _SENT_AT_ONCE_BYTES])
 
     def send(self, data: Any) -> None:
         """Send, or keep what `request` sends."""
