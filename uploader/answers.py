@@ -121,6 +121,7 @@ class Answers:
         if failures:
             _log.debug("piece %s alone is answered with %s", item.piece.ids[0], outcome.reason)
             if item.piece.events > 1 and failures >= _SPLIT_AFTER:
+                self._suspects.split(item)
                 self._backlog.split(item)
             else:
                 self._suspects.wait(item, now, failures)

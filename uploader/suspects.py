@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from uploader import backoff
 from uploader.backlog import Item
@@ -52,6 +52,15 @@ class Suspects:
         record = self._records.setdefault(_place(item), _Record(0, self._answers))
         record.failures += 1
         return 0 if record.answers == self._answers else record.failures
+
+    def split(self, item: Item) -> None:
+        """Note that a piece goes on in halves, each of them as suspect: it may be all that is left.
+
+        With nothing else to be answered meanwhile, they would be taken for an endpoint that fails.
+        """
+        record = self._records[_place(item)]
+        for half in item.piece.halves():
+            self._records[item.reading.path, half.start] = replace(record)
 
     def wait(self, item: Item, now: float, failures: int) -> None:
         """Keep a piece that failed so often, for longer each time, until `due()` returns it."""

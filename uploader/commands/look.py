@@ -49,7 +49,6 @@ def check(flags: Flags, as_json_: Json = False) -> None:
     }
     effective["proxy"]["value"] = loaded.proxy and without_login(loaded.proxy)
     effective["authorization"]["value"] = loaded.authorization and "…"
-    effective["authorization"]["value"] = loaded.authorization and "…"
     effective["ca_bundle"]["value"] = loaded.ca_bundle and str(loaded.ca_bundle)
     effective["dir"]["value"] = str(loaded.directories.root)
     effective["spool_dir"]["value"] = str(loaded.directories.spool)
