@@ -1,4 +1,4 @@
-"""Send one request. The only module that opens sockets to an endpoint."""
+"""Send one request with `requests`, and wait for it."""
 
 from __future__ import annotations
 

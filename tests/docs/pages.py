@@ -81,7 +81,9 @@ _RELIABILITY_HEAD = """\
 # What can go wrong, and what happens then
 
 Made from the tests by `python -m tests.docs.pages`; a test compares. Each row is a fault that the
-named test in `tests/faults/` brings about with real processes, files and sockets.
+named test in `tests/faults/` brings about with real processes, files and sockets, and one event in
+each request. What differs with batches is in [scale.md](scale.md#what-an-answer-means-for-a-batch),
+and tested in `tests/e2e/test_batches.py`.
 """
 
 
