@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from telemetry_spool.listing import SegmentFile
 from tests.conftest import Place
+from tests.test_append import locked_by_another_process
 from uploader import config
 from uploader.engine import Engine
 from uploader.lanes import Lanes
@@ -51,6 +53,13 @@ def engine_for(place: Place, transport: Scripted, **flags: object) -> Engine:
     return Engine(loaded, Lanes(loaded.concurrency, lambda: transport), lambda: 0.0)
 
 
+def seal(place: Place, name: str, kind: str) -> Path:
+    """Put a sealed segment with an event of this type into the spool."""
+    path = place.spool / name
+    path.write_text(json.dumps({"event_type": kind}) + "\n")
+    return path
+
+
 def turn_until(engine: Engine, ended: Callable[[], bool]) -> None:
     """Let the engine work until something is the case."""
     for _ in range(_TURNS):
@@ -79,6 +88,32 @@ def test_an_event_that_is_never_answered_well_holds_up_no_other(
     engine.shut_down()
     (left,) = place.spool.glob("*.jsonl")
     assert b"POISON" in left.read_bytes()
+
+
+def test_a_ring_with_a_name_has_only_that_file_looked_at(
+    place: Place, spool: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event costs the same beside 10 others and beside a million; what nobody rang for waits."""
+    transport = Scripted(lambda _: 201)
+    engine = engine_for(place, transport)
+    spool("FIRST")
+    turn_until(engine, lambda: engine.counters.accepted == 1)
+
+    def refuse(directory: str) -> list[SegmentFile]:
+        pytest.fail(f"{directory} is listed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("uploader.lookout.list_segments", refuse)
+        for number in range(3):
+            spool(f"RUNG-{number}")
+            engine.ring(place.active().name)
+            turn_until(engine, lambda wanted=number + 2: engine.counters.accepted == wanted)  # type: ignore[misc]
+
+    spool("LAST")
+    engine.ring()
+    turn_until(engine, lambda: engine.counters.accepted == 5)
+    engine.shut_down()
+    assert transport.sent == ["FIRST", "RUNG-0", "RUNG-1", "RUNG-2", "LAST"]
 
 
 def test_what_was_rejected_is_not_sent_again_while_it_cannot_be_set_aside(
@@ -157,6 +192,24 @@ def test_a_spool_that_cannot_be_listed_is_not_drained(place: Place, tmp_path: Pa
     engine.work()
 
     assert engine.kept
+
+
+def test_a_segment_that_was_in_use_is_tried_again_with_the_next_sign(place: Place) -> None:
+    """A writer holds it for a moment: no reason to leave it alone until the next rescan."""
+    place.spool.mkdir(parents=True)
+    transport = Scripted(lambda _: 200)
+    engine = engine_for(place, transport, rescan_interval=3600)
+    turn_until(engine, lambda: engine.idle)
+    names = [f"20260310T120000Z-000000000000000{number}.jsonl" for number in (1, 2)]
+
+    with locked_by_another_process(seal(place, names[0], "HELD")):
+        engine.ring(names[0])
+        turn_until(engine, lambda: engine.idle)
+    seal(place, names[1], "NEXT")
+    engine.ring(names[1])
+    turn_until(engine, lambda: engine.idle)
+
+    assert sorted(transport.sent) == ["HELD", "NEXT"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="giving files to users takes root")

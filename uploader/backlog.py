@@ -141,6 +141,11 @@ class Backlog:
         )
 
     @property
+    def passed_by(self) -> bool:
+        """Whether there are segments that could not be opened: in use, or unreadable."""
+        return bool(self._opened.passed_by)
+
+    @property
     def kept(self) -> bool:
         """Whether there are segments that could not be dealt with, though the endpoint works."""
         return bool(self._opened.passed_by or self._opened.all or any(self._waiting.values()))

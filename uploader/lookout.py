@@ -97,7 +97,8 @@ class Lookout:
         `sealing` says that active segments may be sealed, `doubtful` for whose events the endpoint
         is in trouble.
         """
-        if names is None or self.shared or self.kept or doubtful(None):
+        seen = not (self.kept or backlog.passed_by)
+        if names is None or self.shared or not seen or doubtful(None):
             self._look_at_everything(backlog, now, wall, sealing=sealing, doubtful=doubtful)
         else:
             self._look_at(names, backlog, now, wall, sealing=sealing)

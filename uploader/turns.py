@@ -145,6 +145,11 @@ class Turns:
         return owner in self._backlogs and not self._backlogs[owner].empty
 
     @property
+    def passed_by(self) -> bool:
+        """Whether there are segments that could not be opened: in use, or unreadable."""
+        return any(backlog.passed_by for backlog in self._backlogs.values())
+
+    @property
     def kept(self) -> bool:
         """Whether there are segments that could not be dealt with, though the endpoint works."""
         return any(backlog.kept for backlog in self._backlogs.values())
