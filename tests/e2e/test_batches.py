@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable
 
@@ -14,10 +15,13 @@ from telemetry_spool.letters import line_of
 from tests.e2e.conftest import Site, ids, line, lines
 from tests.e2e.test_deciding import decide
 from tests.e2e.test_strict import CLEAN, ODD
-from tests.support.endpoint import CREATED, Answer, Endpoint, Request
+from tests.support.endpoint import CREATED, Answer, Endpoint, Request, in_turn
 from tests.support.processes import poll
 
 HOLDS_75 = 75
+
+APART_SECONDS = 0.1
+"""Far enough for a daemon that waits for nothing to send one event before the next is there."""
 
 
 @pytest.fixture
@@ -151,6 +155,24 @@ def test_an_endpoint_that_takes_no_batches_gets_no_event_set_aside(
     assert arrived(endpoint) == Counter(lines(range(segments * 10)))
 
 
+def test_an_endpoint_that_takes_no_batches_any_more_costs_no_event(
+    batched: Site, endpoint: Endpoint
+) -> None:
+    """It took some, and so it is not asked again with smaller ones either."""
+    events = lines(range(30))
+    endpoint.answer = in_turn([CREATED], then=Answer(415))
+    batched.set(batch_events=10, concurrency=1)
+    batched.record(events)
+
+    ended = batched.uploader("once")
+
+    assert ended.code == HOLDS_75
+    assert "`endpoint`, `sink` and `compression`" in ended.stderr
+    assert {len(inside(request)) for request in endpoint.requests} == {10}
+    assert batched.rejected() == []
+    assert arrived(endpoint) == Counter(events[:10])
+
+
 def test_bad_lines_are_in_no_batch(batched: Site, endpoint: Endpoint) -> None:
     """They are set aside as ever, and those around them go."""
     events = lines(range(10))
@@ -177,12 +199,13 @@ def test_strict_keeps_back_single_events(batched: Site, endpoint: Endpoint) -> N
 
 def test_events_that_come_one_by_one_go_together(batched: Site, endpoint: Endpoint) -> None:
     """Whoever is first waits for others, as long as `batch_seconds`."""
-    events = lines(range(20))
+    events = lines(range(15))
     batched.set(batch_seconds=2, rescan_interval=60)
     with batched.daemon() as daemon:
         batched.wait_until("idle")
         for event in events:
             batched.record([event])
+            threading.Event().wait(APART_SECONDS)
         poll(lambda: arrived(endpoint) == Counter(events), "all events")
         assert daemon.stop() == 0
 
@@ -219,13 +242,15 @@ def test_off_stops_the_next_batch(batched: Site, endpoint: Endpoint) -> None:
 
     def turn_off(_: Request) -> Answer:
         decide(Mode.OFF)
-        return CREATED
+        return Answer(delay=0.05)  # one look at the mode is for the requests of a millisecond
 
     endpoint.answer = turn_off
     batched.set(batch_events=10, concurrency=1)
     batched.record(lines(range(50)))
 
-    batched.uploader("once")
+    with batched.daemon() as daemon:
+        batched.wait_until("paused")
+        assert daemon.stop() == 0
 
     assert len(endpoint.requests) == 1
     assert arrived(endpoint) == Counter(lines(range(10)))
