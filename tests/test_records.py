@@ -202,6 +202,22 @@ def test_receipts_that_wait_are_bounded(place: Place, caplog: pytest.LogCaptureF
     assert kept == [event(number).ids[0] for number in range(1_024, 16_385)]
 
 
+def test_receipts_of_large_batches_that_wait_are_bounded(place: Place) -> None:
+    """A batch may have more events than are dropped at a time."""
+    receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
+    place.root.write_bytes(b"in the way")
+    one = event()
+    many = 10_000
+    batch = Piece(0, many, one.data, [*one.ids] * many, [*one.labels] * many)
+    for _ in range(5):
+        receipts.accepted(batch, NOON)
+    place.root.unlink()
+
+    receipts.flush(NOON)
+
+    assert len(place.ledger()) == 16_384
+
+
 def test_many_receipts_do_not_wait_for_a_flush(place: Place) -> None:
     """A fast endpoint must not fill the memory."""
     receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)

@@ -19,6 +19,10 @@ from uploader.turns import Turns
 # over; less often it is one that loses requests.
 _SPLIT_AFTER = 3
 
+# One that fails so often in this way, though nothing else is answered, is tried in halves as well.
+_STUMBLES = (500, 502, 504)
+_SPLIT_ALONE_AFTER = 5
+
 # Events that are refused by themselves before any batch is taken: so many of them say that it is
 # the batches.
 _MOST_DOUBTED = 100
@@ -131,8 +135,18 @@ class Answers:
         self._gate.failed(outcome, now, sent_at=sent.sent_at, owner=owner)
         if self._gate.of(owner).delaying:
             self._announcer.trouble(outcome, now)
-        self._backlog.again(item)
+        if self._may_be_too_much(item, outcome):
+            self._suspects.split(item)
+            self._backlog.split(item)
+        else:
+            self._backlog.again(item)
         self._backlog.rest_if_crowded(owner)
+
+    def _may_be_too_much(self, item: Item, outcome: Outcome) -> bool:
+        """Tell whether an endpoint, or a proxy, may stumble over a batch that is all there is."""
+        failures = self._suspects.failures(item)
+        stumbles = outcome.status in _STUMBLES and failures >= _SPLIT_ALONE_AFTER
+        return item.piece.events > 1 and stumbles
 
     def _note_answer(self, sent: Sent, now: float) -> None:
         self._suspects.answered(sent.item)

@@ -190,8 +190,10 @@ class Engine:
             room = self._admission.room(item.reading.turn, now)
             more = self.backlog.take_read(min(room, self._rate.allowance(now)) - 1)
             self._deal_with(item, now)
+            stopped = False
             for each in more:
-                if self._interrupted:
+                stopped = stopped or not self._goes_on(each, now)
+                if stopped:
                     self.backlog.again(each)
                 else:
                     self._deal_with(each, now)
@@ -204,10 +206,19 @@ class Engine:
         """Whether answers, or a stop, have waited long enough for a segment of bad lines."""
         return self._hurried or self._stop_asked
 
+    def _goes_on(self, item: Item, now: float) -> bool:
+        """Tell whether nothing has come between this piece and the one before it."""
+        if self._interrupted or not self._rate.allowance(now):
+            return False
+        return not self.permission.is_old() or self._is_still_wanted(item)
+
+    def _is_still_wanted(self, item: Item) -> bool:
+        """Ask again: who switches telemetry off, or deletes a segment, means the next request."""
+        allowed = self._may_send() and item.reading.kind in self.permission.lately
+        return allowed and not item.reading.deleted
+
     def _deal_with(self, item: Item, now: float) -> None:
-        if self.permission.is_old() and not (
-            self._may_send() and item.reading.kind in self.permission.lately
-        ):
+        if self.permission.is_old() and not self._is_still_wanted(item):
             self.backlog.again(item)
         elif self._screening.keeps_back(item):
             self._set_aside += 1

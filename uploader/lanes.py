@@ -40,7 +40,8 @@ class Lanes:
 
     def submit(self, ticket: int, body: bytes, headers: Mapping[str, str]) -> None:
         """Begin to POST `body` when a lane is free."""
-        if len(self._threads) <= self._under_way and len(self._threads) < self._count:
+        self._under_way += 1
+        if len(self._threads) < min(self._under_way, self._count):
             try:
                 self._start()
             except RuntimeError as error:  # the user may have no more threads
@@ -48,7 +49,6 @@ class Lanes:
                     failure = Failure(Trouble.NETWORK, f"no request can be made: {error}")
                     self._messages.put(Delivered(ticket, failure))
                     return
-        self._under_way += 1
         self._jobs.put(_Job(ticket, body, headers))
 
     def _start(self) -> None:

@@ -107,8 +107,9 @@ class Receipts:
                 )
         if len(self._waiting) > _WRITTEN_RECEIPTS and self._patience:
             self.flush(now)
-        if len(self._waiting) > _WAITING_RECEIPTS:
-            self._drop(_DROPPED_RECEIPTS)
+        excess = len(self._waiting) - _WAITING_RECEIPTS
+        if excess > 0:
+            self._drop(max(excess, _DROPPED_RECEIPTS))
 
     def _drop(self, count: int) -> None:
         for _ in range(count):

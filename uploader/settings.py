@@ -135,8 +135,8 @@ BATCH_EVENTS = Setting(
 BATCH_BYTES = Setting(
     "batch_bytes",
     MIB,
-    size(4096, 64 * MIB),
-    "a size from 4KiB to 64MiB",
+    size(4096, 16 * MIB),
+    "a size from 4KiB to 16MiB",
     "size of a batch of `sink = ndjson`, before compression, at most",
     "a whole segment in one request, and what web servers take without being asked to",
 )

@@ -53,6 +53,11 @@ class Suspects:
         record.failures += 1
         return 0 if record.answers == self._answers else record.failures
 
+    def failures(self, item: Item) -> int:
+        """Return how often a piece has failed since it was answered last."""
+        record = self._records.get(_place(item))
+        return record.failures if record else 0
+
     def split(self, item: Item) -> None:
         """Note that a piece goes on in halves, each of them as suspect: it may be all that is left.
 
