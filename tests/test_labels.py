@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from telemetry_spool.events import LABEL_CHARACTERS, Malformed
@@ -180,6 +180,7 @@ def damaged(draw: st.DrawFn) -> bytes:
     return bytes(line).replace(b"\n", b"")
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(damaged(), st.booleans())
 @example(b'{"event_type": "\\ud800"}', True)
 def test_any_line_is_read_alike(line: bytes, agents: bool) -> None:

@@ -74,8 +74,13 @@ class Answers:
         """Forget everything that waits: the segments are closed."""
         self._suspects.forget()
 
-    def act(self, sent: Sent, result: Answer | Failure, now: float, today: datetime) -> None:
-        """Do what the result of a request asks for; `today` is the time of day."""
+    def act(
+        self, sent: Sent, result: Answer | Failure, now: float, today: datetime, *, alone: bool
+    ) -> None:
+        """Do what the result of a request asks for; `today` is the time of day.
+
+        `alone` says that no other request is under way.
+        """
         if result is self._good or result == self._good:
             self._note_answer(sent, now)
             self._settlement.accept(sent.item, today)
@@ -87,7 +92,7 @@ class Answers:
                 self._note_answer(sent, now)
                 self._settlement.accept(sent.item, today)
             case Verdict.REJECTED if self._may_be_the_batch(sent.item):
-                self._doubt(sent, not_the_event(outcome), now)
+                self._doubt(sent, not_the_event(outcome), now, alone=alone)
             case Verdict.REJECTED:
                 self._note_answer(sent, now)
                 self._reject(sent.item, outcome)
@@ -101,9 +106,13 @@ class Answers:
         """
         return self._batched and item.piece.events == 1 and self._good is None
 
-    def _doubt(self, sent: Sent, outcome: Outcome, now: float) -> None:
+    def _doubt(self, sent: Sent, outcome: Outcome, now: float, *, alone: bool) -> None:
         """Let others go first, which show what it is; refused again, it is the batch."""
         item = sent.item
+        if not alone:
+            self._suspects.wait(item, now, _SPLIT_AFTER)
+            item.reading.postpone(item.piece)
+            return
         place = (item.reading.path, item.piece.start)
         if place in self._doubted or len(self._doubted) >= _MOST_DOUBTED:
             self._fail(sent, outcome, now)

@@ -11,6 +11,8 @@ from uploader.curl_route import Route
 from uploader.outcome import BODY_BYTES, Answer, Failure
 
 _MICROSECONDS = 1e-6
+# What comes before, 100 Continue for one, is no answer.
+_FINAL = 200
 # When the last byte went out, which older libcurl does not know.
 _SENT_TIME: int | None = getattr(pycurl, "POSTTRANSFER_TIME_T", None)
 _SENT_SIZE: int = getattr(pycurl, "SIZE_UPLOAD_T", pycurl.SIZE_UPLOAD)
@@ -104,7 +106,8 @@ class Exchange:
 
     def _status(self) -> int:
         """Return the status of an answer whose headers are all there, else 0."""
-        return int(self.handle.getinfo(pycurl.RESPONSE_CODE)) if is_complete(self._lines) else 0
+        status = int(self.handle.getinfo(pycurl.RESPONSE_CODE)) if is_complete(self._lines) else 0
+        return status if status >= _FINAL else 0
 
     def _cut(self) -> Answer | Failure:
         status = self.handle.getinfo(pycurl.RESPONSE_CODE)

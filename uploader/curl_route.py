@@ -67,6 +67,8 @@ class Routes:
             if found != self._route:
                 self._route = found
             self._settled_at = now
+        if self._route.secure and not os.path.exists(self._route.authorities):
+            raise FileNotFoundError(f"there is no CA bundle at {self._route.authorities}")
         return self._route
 
     def _look(self) -> Route:

@@ -261,7 +261,7 @@ class Engine:
             if isinstance(message, Delivered):
                 sent = self._under_way.pop(message.ticket)
                 self._admission.ended(sent.item.reading.turn)
-                self._answers.act(sent, message.result, now, today)
+                self._answers.act(sent, message.result, now, today, alone=not self._under_way)
             elif message is Signal.STOP:
                 self.stopping = True
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import requests
 from requests.adapters import HTTPAdapter
 from requests.utils import (
@@ -19,8 +17,7 @@ from uploader.curl_route import Route
 def find(endpoint: str, *, direct: bool, proxy: str | None, ca_bundle: str | None) -> Route:
     """Return the way with these settings, and what the environment says.
 
-    Raises ValueError (requests' and urllib3's own among them) for a URL that cannot be meant, and
-    OSError if there are no certificates.
+    Raises ValueError (requests' and urllib3's own among them) for a URL that cannot be meant.
     """
     url = requests.Request("POST", endpoint).prepare().url or ""
     with requests.Session() as session:
@@ -30,10 +27,7 @@ def find(endpoint: str, *, direct: bool, proxy: str | None, ca_bundle: str | Non
     found, login = _parted(select_proxy(url, settings["proxies"]))
     verify = settings["verify"]
     authorities = str(DEFAULT_CA_BUNDLE_PATH if verify is True else verify)
-    route = Route(url, found, login, authorities)
-    if route.secure and not os.path.exists(authorities):
-        raise FileNotFoundError(f"there is no CA bundle at {authorities}")
-    return route
+    return Route(url, found, login, authorities)
 
 
 def _proxies(proxy: str | None, *, direct: bool) -> dict[str, str]:

@@ -148,6 +148,7 @@ def test_a_main_loop_that_hangs_gives_no_sign_of_life(
     What it writes its heartbeat to is a pipe that nobody reads.
     """
     site.environ["WATCHDOG_USEC"] = "600000"
+    site.environ["FLWR_TELEMETRY_TRANSPORT"] = "requests"  # whose threads go on
     with site.daemon() as daemon:
         manager.hear_until("WATCHDOG", "1")
         site.wait_until("idle")

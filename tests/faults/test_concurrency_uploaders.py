@@ -117,6 +117,7 @@ def test_what_a_user_deletes_is_not_sent(place: Place) -> None:
         if request.body == event(1):
             for number in (1, 2):
                 (place.spool / segment_name(number)).unlink()
+            return Answer(delay=0.05)  # one look is for the requests of a millisecond
         return CREATED
 
     with Endpoint(delete) as endpoint:
