@@ -58,6 +58,7 @@ class Answers:
         self._announcer = Announcer()
         self._batched = batched
         self._good: Answer | None = None
+        self._in_doubt: list[Item] = []
         self._doubted: set[tuple[str, int]] = set()
 
     @property
@@ -73,6 +74,7 @@ class Answers:
     def forget(self) -> None:
         """Forget everything that waits: the segments are closed."""
         self._suspects.forget()
+        self._in_doubt.clear()
 
     def act(
         self, sent: Sent, result: Answer | Failure, now: float, today: datetime, *, alone: bool
@@ -81,6 +83,15 @@ class Answers:
 
         `alone` says that no other request is under way.
         """
+        self._act(sent, result, now, today, alone=alone)
+        if self._in_doubt and (alone or self._good is not None):
+            for item in self._in_doubt:
+                self._backlog.again(item)
+            self._in_doubt.clear()
+
+    def _act(
+        self, sent: Sent, result: Answer | Failure, now: float, today: datetime, *, alone: bool
+    ) -> None:
         if result is self._good or result == self._good:
             self._note_answer(sent, now)
             self._settlement.accept(sent.item, today)
@@ -110,7 +121,7 @@ class Answers:
         """Let others go first, which show what it is; refused again, it is the batch."""
         item = sent.item
         if not alone:
-            self._suspects.wait(item, now, _SPLIT_AFTER)
+            self._in_doubt.append(item)
             item.reading.postpone(item.piece)
             return
         place = (item.reading.path, item.piece.start)
