@@ -37,9 +37,6 @@ GRACE_SECONDS = 5.0
 _MOST_SET_ASIDE = 100
 
 
-# What the user has chosen to be sent is sent in mode `local`, too: that is what it was chosen for.
-
-
 class Engine:
     """Drains a spool. The caller holds the spool's uploader lock."""
 
