@@ -42,6 +42,7 @@ def libraries(daemon: Running) -> str:
 @pytest.mark.skipif(not MAPS.exists(), reason="there is no /proc")
 def test_what_it_does_not_need_is_not_loaded(site: Site, endpoint: Endpoint) -> None:
     """OpenSSL and requests come with the first event; the command line never does."""
+    site.environ["FLWR_TELEMETRY_TRANSPORT"] = "requests"
     with site.daemon() as daemon:
         site.wait_until("idle")
         loaded = libraries(daemon)

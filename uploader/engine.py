@@ -140,6 +140,7 @@ class Engine:
         """Send what may be sent; return the seconds until there is more to do without a message."""
         now = time.monotonic()
         self._hurried = False
+        self.permission.expire()
         if self._may_send() and (self._lookout.shared or now >= self.gate.closed_until):
             self._answers.resume(now)
             if now >= self._lookout.next_look:
@@ -166,6 +167,7 @@ class Engine:
         self._lookout.look(
             self.backlog, now, time.time(), names, sealing=sealing, doubtful=self._is_doubtful
         )
+        self.permission.expire()  # what was found may be younger than the last answer
 
     def _is_doubtful(self, owner: Owner) -> bool:
         return self.gate.of(owner).trouble is not None

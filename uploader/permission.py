@@ -49,6 +49,10 @@ class Permission:
         """
         return time.monotonic() - self._asked_at >= _MOMENT_SECONDS
 
+    def expire(self) -> None:
+        """Have the next request asked for in any case: something may have happened meanwhile."""
+        self._asked_at = -math.inf
+
     def ask(self) -> frozenset[Kind]:
         """Return what may be sent."""
         self._asked_at = time.monotonic()

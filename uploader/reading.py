@@ -92,7 +92,9 @@ class Reading:
         except BaseException:
             os.close(self._descriptor)
             raise
-        self.owner = os.fstat(self._descriptor).st_uid
+        status = os.fstat(self._descriptor)
+        self.owner = status.st_uid
+        self._size = status.st_size
         saved = read_ack(self._ack_path, self._descriptor)
         self._blocks = blocks(self._descriptor, saved, shape, limit=limit, stop=stop)
         self._read: Iterator[Piece] = iter(())
@@ -187,8 +189,8 @@ class Reading:
 
     @property
     def finished(self) -> bool:
-        """Whether everything is dealt with."""
-        return self._at_end and not self._under_way
+        """Whether everything is dealt with. Nobody appends to what is locked."""
+        return not self._under_way and (self._at_end or self._position >= self._size)
 
     @property
     def at_end(self) -> bool:

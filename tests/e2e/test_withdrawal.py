@@ -49,6 +49,7 @@ def test_no_request_follows_a_no(site: Site, endpoint: Endpoint, mode: Mode) -> 
         assert endpoint.wait_for(3)
 
         decide(mode)
+        threading.Event().wait(0.05)  # one look is for the requests of a millisecond
         held.release(len(EVENTS))
         assert endpoint.wait_for(3, accepted=True)
         site.wait_until("paused")

@@ -107,7 +107,9 @@ def test_a_stop_does_not_wait_for_the_name_server(tmp_path: Path) -> None:
         spool.append(line)
     stage = names(tmp_path, "deaf", "options timeout:30 attempts:5")
 
-    with Uploader(place, stage).running() as daemon:
+    # curl ends only when the resolver of the system has given up, after minutes.
+    with_threads = {"FLWR_TELEMETRY_TRANSPORT": "requests"}
+    with Uploader(place, stage, with_threads).running() as daemon:
         asked = daemon.wait_for_file(tmp_path / "asked")
         exit_code = daemon.stop()
 
