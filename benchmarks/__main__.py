@@ -32,7 +32,7 @@ from benchmarks.drain.turns import progress
 
 BATCH_EVENTS, QUICK_BATCH_EVENTS = 1_000_000, 20_000
 SINGLE_EVENTS, QUICK_SINGLE_EVENTS = 200_000, 5_000
-LATENCY_EVENTS, QUICK_LATENCY_EVENTS = 20_000, 500
+ROUND_TRIPS, QUICK_ROUND_TRIPS = 320, 40
 FRESH_EVENTS, QUICK_FRESH_EVENTS = 400, 60
 SEGMENTS, QUICK_SEGMENTS = (10, 1_000, 10_000), (10, 300)
 
@@ -44,14 +44,14 @@ def groups(options: argparse.Namespace, peers: Peers, scratch: Path) -> Mapping[
     quick: bool = options.quick
     many = options.events or (QUICK_BATCH_EVENTS if quick else BATCH_EVENTS)
     fewer = options.events or (QUICK_SINGLE_EVENTS if quick else SINGLE_EVENTS)
-    waiting = QUICK_LATENCY_EVENTS if quick else LATENCY_EVENTS
+    round_trips = QUICK_ROUND_TRIPS if quick else ROUND_TRIPS
     fresh = QUICK_FRESH_EVENTS if quick else FRESH_EVENTS
     segments = QUICK_SEGMENTS if quick else SEGMENTS
     rounds: int = options.rounds
     return {
         "batch": lambda: batch(peers, many, rounds, scratch),
         "single": lambda: single(peers, fewer, rounds, scratch),
-        "latency": lambda: latency(waiting, scratch),
+        "latency": lambda: latency(round_trips, options.events, scratch),
         "fresh": lambda: freshness(peers, fresh, scratch),
         "backlog": lambda: backlog(segments, scratch),
         "append": lambda: reported("Recording an event", "append"),
@@ -106,7 +106,7 @@ def _options() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--events", type=int, help="of the groups batch and single")
+    parser.add_argument("--events", type=int, help="of the groups batch, single and latency")
     parser.add_argument("--rounds", type=int, default=3, help="of the groups batch and single")
     parser.add_argument("--quick", action="store_true", help="far fewer events; figures are rough")
     parser.add_argument("--only", action="append", choices=NAMES, metavar="GROUP")

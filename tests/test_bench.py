@@ -134,6 +134,21 @@ class TestSink:
             assert (load.requests, load.refused, load.most_in_flight) == (2, 1, 1)
             assert server.arrived() == 1
 
+    def test_more_than_the_workers_wait_in_line(self, source: Source) -> None:
+        """Two workers answer three requests in the time of two. All come in one packet."""
+        seconds = 0.05
+        with (
+            sink(Endpoint(latency=seconds, workers=2)) as server,
+            socket.create_connection(("127.0.0.1", server.port)) as connection,
+        ):
+            connection.sendall(PLAIN * 3)
+            said = b""
+            while said.count(b"HTTP/1.1 201") < 3:
+                said += connection.recv(1024)
+            _, load = server.verify(source.path)
+            assert (load.requests, load.refused, load.most_in_flight) == (3, 0, 3)
+            assert load.last_at - load.first_at >= 2 * seconds
+
     def test_the_times_are_in_the_order_of_the_source(
         self, server: Sink, source: Source, lines: list[bytes]
     ) -> None:

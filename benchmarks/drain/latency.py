@@ -2,113 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.drain.least import floor
 from benchmarks.drain.measuring import Run, measured
-from benchmarks.drain.ours import ours
+from benchmarks.drain.ours import FAST, ours
 from benchmarks.drain.processes import Failed
 from benchmarks.drain.sinks import Endpoint
 from benchmarks.drain.source import Source
-from benchmarks.drain.subjects import Subject
+from benchmarks.drain.subjects import Kind, Subject
 from benchmarks.drain.tables import Table, figure, ratio
-from benchmarks.drain.turns import progress
+from benchmarks.drain.turns import incomplete, progress
 
 LATENCY_SECONDS = 0.05
-LEVELS = (4, 8, 16, 32, 64)
-LIMIT = 8
-"""The endpoint with a limit answers 429 to what comes while so many are under way."""
+LEVELS = (4, 16, 64)
+"""The default of `concurrency`, and what a site may set."""
 
-# As many for each level take the same time: a large backlog, and still not minutes at 4.
-_ROUND_TRIPS = 312
+_REFUSED_ABOVE, _WORKERS = 8, 12
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A way to deliver with at most `at_once` requests, where `useful` of them are of use."""
+    """An endpoint where `useful` requests at once are of use, and ours may have `at_most`."""
 
-    subject: Subject
-    endpoint: str
-    at_once: int
+    name: str
+    endpoint: Endpoint
     useful: int
+    at_most: int
+
+    def subjects(self) -> list[Subject]:
+        """Return ours, which has to find the number, and what is told it."""
+        settings = {"concurrency": str(self.at_most)}
+        return [
+            floor("pycurl, multi interface", "multi", needs="pycurl", in_flight=self.useful),
+            ours("pycurl", settings | {"transport": "pycurl"}, needs=FAST),
+            ours("requests", settings | {"transport": "requests"}, needs=()),
+        ]
 
 
-def latency(events: int, scratch: Path) -> list[Table]:
-    """Measure once at each level, and with a limit; a run takes as long as it takes."""
-    free = Endpoint(latency=LATENCY_SECONDS)
-    limited = Endpoint(latency=LATENCY_SECONDS, limit=LIMIT)
-    anywhere = [case for level in LEVELS for case in _cases("no limit", level, level)]
-    within = [*_cases(f"429 above {LIMIT}", LEVELS[-1], LIMIT)]
-    within[1] = Case(_fixed(LIMIT), within[1].endpoint, LIMIT, LIMIT)
-    rows, remarks = _rows(anywhere, free, events, scratch)
-    limited_rows, limited_remarks = _rows(within, limited, events, scratch)
+@dataclass(frozen=True, slots=True)
+class _Row:
+    case: Case
+    subject: Subject
+    events: int
+    run: Run
+
+
+def latency(round_trips: int, events: int | None, scratch: Path) -> list[Table]:
+    """Measure each case once, with `events`, or as many as take so many round trips."""
+    cases = [
+        *(Case("no limit", Endpoint(LATENCY_SECONDS), level, level) for level in LEVELS),
+        Case(
+            f"429 above {_REFUSED_ABOVE}",
+            Endpoint(LATENCY_SECONDS, limit=_REFUSED_ABOVE),
+            _REFUSED_ABOVE,
+            LEVELS[-1],
+        ),
+        Case(
+            f"{_WORKERS} workers, a line",
+            Endpoint(LATENCY_SECONDS, workers=_WORKERS),
+            _WORKERS,
+            LEVELS[-1],
+        ),
+    ]
+    rows: list[list[str]] = []
+    remarks: list[str] = []
+    for case in cases:
+        found, said = _measure(case, events or round_trips * case.useful, scratch)
+        rows += _rows(found)
+        remarks += said
     about = (
         f"An answer takes {LATENCY_SECONDS * 1000:g} ms. The ideal is latency x events / requests "
-        "under way; wall time is from the start of the process. The floor keeps a fixed number of "
-        "requests under way; ours has to find it, up to its setting `concurrency`."
+        "of use at once; wall time is from the start of the process. The floor keeps as many under "
+        "way as are of use, and is told how many; ours has to find out, up to its setting "
+        "`concurrency`. With workers, more requests wait in line for them."
     )
-    columns = ("", "endpoint", "at most", "events", "ideal s", "wall s", "to the ideal")
+    columns = ("", "endpoint", "concurrency", "events", "ideal s", "wall s", "to the ideal")
     more = ("to the floor", "mean under way", "answered 429")
-    return [
-        Table(
-            "An endpoint with latency",
-            about,
-            (*columns, *more),
-            [*rows, *limited_rows],
-            [*remarks, *limited_remarks],
-        )
-    ]
+    return [Table("An endpoint with latency", about, (*columns, *more), rows, remarks)]
 
 
-def _cases(endpoint: str, level: int, useful: int) -> Iterator[Case]:
-    settings = {"concurrency": str(level)}
-    yield Case(ours("one event a request", settings), endpoint, level, useful)
-    yield Case(_fixed(level), endpoint, level, useful)
-
-
-def _fixed(level: int) -> Subject:
-    return floor("pycurl, multi interface", "multi", needs="pycurl", in_flight=level)
-
-
-def _rows(
-    cases: Sequence[Case], endpoint: Endpoint, events: int, scratch: Path
-) -> tuple[list[list[str]], list[str]]:
-    measurements: list[tuple[Case, int, Run]] = []
-    remarks = []
-    for case in cases:
-        count = min(events, _ROUND_TRIPS * case.useful)
-        name = f"{case.subject.name}, at most {case.at_once}, {case.endpoint}"
-        if case.subject.missing:
-            remarks.append(f"Not measured: {name}: {case.subject.missing}.")
+def _measure(case: Case, events: int, scratch: Path) -> tuple[list[_Row], list[str]]:
+    source = Source.made(scratch, events)
+    found, remarks = [], []
+    for subject in case.subjects():
+        name = f"{subject.name}, {case.name}, at most {case.at_most}"
+        if subject.missing:
+            remarks.append(f"Not measured: {name}: {subject.missing}.")
             continue
         try:
-            run = measured(case.subject, Source.made(scratch, count), scratch, endpoint=endpoint)
+            run = measured(subject, source, scratch, endpoint=case.endpoint)
         except Failed as failed:
             remarks.append(f"Failed: {name}: {failed}.")
         else:
-            measurements.append((case, count, run))
-            progress(f"{name}: {run.wall_seconds:.1f} s")
-    least = {
-        case.useful: run.wall_seconds
-        for case, _, run in measurements
-        if case.subject.kind.value == "floor"
-    }
-    return [_row(*each, least.get(each[0].useful)) for each in measurements], remarks
+            if fault := incomplete(run):
+                remarks.append(f"Failed: {name}: {fault}.")
+            else:
+                found.append(_Row(case, subject, events, run))
+            progress(f"{name}: {fault or f'{run.wall_seconds:.1f} s'}")
+    return found, remarks
 
 
-def _row(case: Case, count: int, run: Run, least: float | None) -> list[str]:
-    ideal = LATENCY_SECONDS * count / case.useful
+def _rows(found: Sequence[_Row]) -> list[list[str]]:
+    floors = [row.run.wall_seconds for row in found if row.subject.kind is Kind.FLOOR]
+    return [_cells(row, min(floors, default=None)) for row in found]
+
+
+def _cells(row: _Row, least: float | None) -> list[str]:
+    case, run = row.case, row.run
+    ideal = LATENCY_SECONDS * row.events / case.useful
     return [
-        f"{case.subject.kind.value}: {case.subject.name}",
-        case.endpoint,
-        str(case.at_once),
-        f"{count:,}",
+        f"{row.subject.kind.value}: {row.subject.name}",
+        case.name,
+        str(case.useful if row.subject.kind is Kind.FLOOR else case.at_most),
+        f"{row.events:,}",
         figure(ideal),
         figure(run.wall_seconds),
         ratio(run.wall_seconds, ideal),
         ratio(run.wall_seconds, least),
         figure(run.load.mean_in_flight),
-        f"{run.load.refused / run.load.requests:.1%}",
+        f"{run.load.refused / run.load.requests:.2%}",
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 
 
@@ -61,3 +62,22 @@ class Load:
             first_at=self._first_at,
             last_at=self._last_at,
         )
+
+
+class Workers:
+    """What an endpoint takes for its answers: all at once, or so many, and the others wait."""
+
+    def __init__(self, seconds: float, count: int | None = None) -> None:
+        """Take `seconds` for each request, for `count` of them at a time if there is a count."""
+        self._seconds = seconds
+        self._count = count
+        self._free_at: list[float] = []
+
+    def answers_at(self, now: float) -> float:
+        """Take a request that has come in; return when it is answered."""
+        begins = now
+        if self._count is not None:
+            if len(self._free_at) >= self._count:
+                begins = max(now, heapq.heappop(self._free_at))
+            heapq.heappush(self._free_at, begins + self._seconds)
+        return begins + self._seconds

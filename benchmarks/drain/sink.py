@@ -1,6 +1,7 @@
 """An HTTP endpoint on loopback that costs little, forgets nothing and has no work of its own.
 
-    python -m benchmarks.drain.sink [--latency 0.05] [--limit 8] [--bodies lines] [--answer JSON]
+    python -m benchmarks.drain.sink [--latency 0.05] [--limit 8] [--workers 8]
+                                       [--bodies lines] [--answer JSON]
 
 It prints its port and then answers, on stdout, each command that comes in on stdin with a line of
 JSON: `progress`, `verify FILE` (see `tally`), `arrivals FILE` (when each came). It ends
@@ -21,7 +22,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.drain.load import Load
+from benchmarks.drain.load import Load, Workers
 from benchmarks.drain.tally import BODIES, Tally
 from benchmarks.drain.wire import CONTINUE, Parser, Request, decoded
 
@@ -46,7 +47,7 @@ class Sink:
     """The endpoint."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self._latency: float = options.latency
+        self._workers = Workers(options.latency, options.workers)
         self._accepted = _answer("201 Created", options.answer.encode())
         self._refused = _answer("429 Too Many Requests", b"{}")
         self._tally = Tally(BODIES[options.bodies])
@@ -103,7 +104,7 @@ class Sink:
         accepted = self._load.begin(now)
         if accepted and request.body:
             self._tally.add(decoded(request), now)
-        self._due.append((now + self._latency, client, accepted))
+        self._due.append((self._workers.answers_at(now), client, accepted))
 
     def _answer_due(self) -> None:
         now = time.monotonic()
@@ -146,6 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.drain.sink")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
     parser.add_argument("--limit", type=int, help="requests in flight beyond which it says 429")
+    parser.add_argument("--workers", type=int, help="requests at work; the others wait in line")
     parser.add_argument("--bodies", choices=sorted(BODIES), default="lines")
     parser.add_argument("--answer", default='{"status": "created"}')
     gc.disable()  # nothing here is cyclic, and a million numbers are long to look through

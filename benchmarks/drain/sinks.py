@@ -24,14 +24,16 @@ class Endpoint:
 
     latency: float = 0.0
     limit: int | None = None
+    workers: int | None = None
     bodies: str = "lines"
     answer: str = '{"status": "created"}'
 
     def options(self) -> Sequence[str]:
         """Return its command line."""
+        always = ("--latency", str(self.latency), "--bodies", self.bodies, "--answer", self.answer)
         limit = () if self.limit is None else ("--limit", str(self.limit))
-        latency = ("--latency", str(self.latency))
-        return (*latency, "--bodies", self.bodies, "--answer", self.answer, *limit)
+        workers = () if self.workers is None else ("--workers", str(self.workers))
+        return (*always, *limit, *workers)
 
 
 class Sink:

@@ -63,13 +63,14 @@ def _measure(
     except Failed as failed:
         each.failure = str(failed)
     else:
-        each.failure = _incomplete(run) or fault(run)
+        each.failure = incomplete(run) or fault(run)
         each.runs.append(run)
     said = each.failure or f"{run.cpu_microseconds:.2f} µs CPU an event, {run.wall_seconds:.1f} s"
     progress(f"{f'round {number}' if number else 'warm-up'}: {subject.name}: {said}")
 
 
-def _incomplete(run: Run) -> str:
+def incomplete(run: Run) -> str:
+    """Say what did not arrive as it was; nothing if all did."""
     verdict = run.verdict
     if verdict.complete:
         return ""
