@@ -25,6 +25,8 @@ from telemetry_spool.recorder import default_recorder
 from telemetry_spool.spool import Spool
 from telemetry_spool.standalone import _cluster_id, _logger, _producer
 from telemetry_spool.writer_settings import writer_config
+from tests.support.endpoint import Endpoint
+from tests.support.network import network_variables
 
 # Far above what any step needs: it ends a test that hangs, and decides nothing else.
 DEADLINE_SECONDS = 60.0
@@ -77,6 +79,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             terminalreporter.write_line(f"{name}: {value}")
+
+
+@pytest.fixture
+def plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget the proxies and certificates of this machine."""
+    for name in network_variables():
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Endpoint]:
+    """Return a running endpoint that accepts everything until it is told otherwise."""
+    with Endpoint() as running:
+        yield running
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,31 +4,18 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Iterator
 
 import pytest
 
 from tests.support.endpoint import Endpoint
-from tests.support.network import RawServer, network_variables, read_request, says, unused_port
+from tests.support.network import RawServer, read_request, says, to, unused_port
 from uploader import transport as module
 from uploader.outcome import Answer
 from uploader.transport import RequestsTransport
 
+pytestmark = pytest.mark.usefixtures("plain_network")
+
 CREATED = b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n"
-
-
-@pytest.fixture(autouse=True)
-def _plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget the proxies and certificates of this machine."""
-    for name in network_variables():
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    """Return a running endpoint."""
-    with Endpoint() as running:
-        yield running
 
 
 def test_headers_and_body_are_sent_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +28,7 @@ def test_headers_and_body_are_sent_together(monkeypatch: pytest.MonkeyPatch) -> 
         really(connection, data)
 
     with RawServer(says(CREATED)) as server:
-        sender = RequestsTransport(f"http://127.0.0.1:{server.port}/", 20.0, 20.0)
+        sender = RequestsTransport(to(f"http://127.0.0.1:{server.port}/"))
         monkeypatch.setattr(socket.socket, "sendall", sendall, raising=False)
         result = sender.send(b'{"a": 1}', {"X": "y"})
         monkeypatch.undo()
@@ -63,7 +50,7 @@ def test_a_batch_is_sent_in_parts_that_have_the_timeout_each(
         sent.append(len(data))
         really(connection, data)
 
-    sender = RequestsTransport(endpoint.url, 20.0, 20.0)
+    sender = RequestsTransport(to(endpoint.url))
     monkeypatch.setattr(socket.socket, "sendall", sendall, raising=False)
     sender.send(b"x" * 2**20, {"X": "y"})
     monkeypatch.undo()
@@ -83,7 +70,7 @@ def test_an_answer_may_take_longer_than_a_connection() -> None:
             connection.sendall(CREATED)
 
     with RawServer(talk) as server:
-        sender = RequestsTransport(f"http://127.0.0.1:{server.port}/", 0.2, 20.0)
+        sender = RequestsTransport(to(f"http://127.0.0.1:{server.port}/", connect_timeout=0.2))
         results = [sender.send(b"{}", {}) for _ in range(2)]
 
     assert results == [Answer(201)] * 2
@@ -100,7 +87,7 @@ def test_a_body_of_any_size_arrives(size: int) -> None:
 
     body = (b"0123456789abcdef" * (size // 16 + 1))[:size]
     with RawServer(talk) as server:
-        result = RequestsTransport(f"http://127.0.0.1:{server.port}/", 20.0, 20.0).send(body, {})
+        result = RequestsTransport(to(f"http://127.0.0.1:{server.port}/")).send(body, {})
 
     assert result == Answer(201)
     assert received[0].partition(b"\r\n\r\n")[2] == body
@@ -109,7 +96,7 @@ def test_a_body_of_any_size_arrives(size: int) -> None:
 @pytest.mark.parametrize("header", ["a\r\nEvil: 1", "a\nEvil: 1", "\u20ac"])
 def test_a_header_that_is_none_is_not_sent(endpoint: Endpoint, header: str) -> None:
     """It would be two headers, or a part of the body."""
-    sender = RequestsTransport(endpoint.url, 20.0, 20.0)
+    sender = RequestsTransport(to(endpoint.url))
 
     with pytest.raises(ValueError, match=r"header|latin-1|Latin-1"):
         sender.send(b"{}", {"User-Agent": header})
@@ -123,7 +110,7 @@ def test_proxies_are_looked_for_again_after_a_while(
 ) -> None:
     """A laptop changes networks, and the daemon stays."""
     monkeypatch.setattr(module, "_SETTLED_SECONDS", -1.0)
-    sender = RequestsTransport(f"http://127.0.0.2:{unused_port()}/api", 20.0, 20.0)
+    sender = RequestsTransport(to(f"http://127.0.0.2:{unused_port()}/api"))
     assert not isinstance(sender.send(b"{}", {}), Answer)
 
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{endpoint.port}")

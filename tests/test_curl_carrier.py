@@ -16,26 +16,14 @@ import pytest
 from tests.conftest import DEADLINE_SECONDS
 from tests.support.endpoint import Answer as Scripted
 from tests.support.endpoint import Endpoint, Request
-from tests.support.network import RawServer, network_variables, read_request
+from tests.support.network import RawServer, read_request, to
 from uploader.carrier import Delivered, Message, Signal
 from uploader.curl_carrier import CurlCarrier
 from uploader.outcome import Answer, Failure, Trouble
 
+pytestmark = pytest.mark.usefixtures("plain_network")
+
 HEADERS = {"Content-Type": "application/json", "User-Agent": "flwr/1.41.0"}
-
-
-@pytest.fixture(autouse=True)
-def _plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget the proxies and certificates of this machine."""
-    for name in network_variables():
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    """Return a running endpoint."""
-    with Endpoint() as running:
-        yield running
 
 
 Connect = Callable[..., CurlCarrier]
@@ -47,7 +35,7 @@ def connect() -> Iterator[Connect]:
     made: list[CurlCarrier] = []
 
     def make(url: str, *, concurrency: int = 8, read_timeout: float = 20.0) -> CurlCarrier:
-        made.append(CurlCarrier(url, 20.0, read_timeout, concurrency=concurrency))
+        made.append(CurlCarrier(to(url, read_timeout=read_timeout), concurrency))
         return made[-1]
 
     yield make
@@ -378,7 +366,7 @@ def test_an_end_closes_everything(endpoint: Endpoint) -> None:
         done.wait(DEADLINE_SECONDS)
         return Scripted()
 
-    carrier = CurlCarrier(endpoint.url, 20.0, 20.0, concurrency=4)
+    carrier = CurlCarrier(to(endpoint.url), 4)
     carrier.submit(0, b"{}", HEADERS)
     collected(carrier, 1)
     endpoint.answer = hold

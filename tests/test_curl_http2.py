@@ -17,23 +17,18 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 
 from tests.conftest import DEADLINE_SECONDS
-from tests.support.network import network_variables
+from tests.support.network import to
 from uploader.carrier import Delivered
 from uploader.curl_carrier import CurlCarrier
 from uploader.outcome import Answer
+
+pytestmark = pytest.mark.usefixtures("plain_network")
 
 HEADERS = {
     "Content-Type": "application/json",
     "User-Agent": "flwr/1.41.0",
     "Idempotency-Key": "0123",
 }
-
-
-@pytest.fixture(autouse=True)
-def _plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget the proxies and certificates of this machine."""
-    for name in network_variables():
-        monkeypatch.delenv(name)
 
 
 @dataclass(slots=True)
@@ -98,7 +93,7 @@ def endpoint(directory: Path, protocols: list[str]) -> Iterator[Seen]:
 
 def exchanged(seen: Seen, count: int) -> dict[int, Answer]:
     """Send so many requests, eight at a time, and return their answers."""
-    carrier = CurlCarrier(seen.url, 20.0, 20.0, ca_bundle=seen.authorities, concurrency=8)
+    carrier = CurlCarrier(to(seen.url, ca_bundle=seen.authorities), 8)
     for ticket in range(count):
         carrier.submit(ticket, b"%d" % ticket, HEADERS)
     answers: dict[int, Answer] = {}
@@ -147,7 +142,7 @@ def test_the_headers_are_the_same_ones_with_http_2(tmp_path: Path) -> None:
 def test_a_connection_whose_answer_did_not_come_is_left(tmp_path: Path) -> None:
     """It may be dead, and nothing that is sent over it would arrive."""
     with endpoint(tmp_path, ["h2"]) as seen:
-        carrier = CurlCarrier(seen.url, 20.0, 0.5, ca_bundle=seen.authorities, concurrency=2)
+        carrier = CurlCarrier(to(seen.url, read_timeout=0.5, ca_bundle=seen.authorities), 2)
         for ticket, body in enumerate([b"late", b"1", b"2", b"3"]):
             carrier.submit(ticket, body, HEADERS)
             assert carrier.collect(DEADLINE_SECONDS)

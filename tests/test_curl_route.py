@@ -7,25 +7,20 @@ import sys
 
 import pytest
 
-from tests.support.network import network_variables
+from tests.support.network import to
 from uploader import requests_route
 from uploader.curl_route import Routes
 
+pytestmark = pytest.mark.usefixtures("plain_network")
+
 PLAIN = ["https://telemetry.flower.ai/api/v1/event", "http://127.0.0.1:8787/", "https://a.example"]
-
-
-@pytest.fixture(autouse=True)
-def _plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget the proxies and certificates of this machine."""
-    for name in network_variables():
-        monkeypatch.delenv(name)
 
 
 @pytest.mark.parametrize("endpoint", PLAIN)
 def test_a_plain_way_is_the_one_that_requests_goes(endpoint: str) -> None:
     """Where neither settings nor environment say anything."""
-    found = Routes(endpoint, direct=False, proxy=None, ca_bundle=None).current()
-    known = requests_route.find(endpoint, direct=False, proxy=None, ca_bundle=None)
+    found = Routes(to(endpoint)).current()
+    known = requests_route.find(to(endpoint))
 
     assert (found.proxy, found.login, found.authorities) == ("", None, known.authorities)
     assert found.url.rstrip("/") == known.url.rstrip("/")
@@ -47,9 +42,9 @@ def test_what_the_environment_says_is_asked_of_requests(
     """Its rules are many."""
     monkeypatch.setenv(variable, value)
 
-    found = Routes(PLAIN[0], direct=False, proxy=None, ca_bundle=None).current()
+    found = Routes(to(PLAIN[0])).current()
 
-    assert found == requests_route.find(PLAIN[0], direct=False, proxy=None, ca_bundle=None)
+    assert found == requests_route.find(to(PLAIN[0]))
     assert value in (found.proxy, found.authorities)
 
 
@@ -57,7 +52,8 @@ def test_a_plain_way_is_found_without_requests() -> None:
     """It would be a quarter of the daemon."""
     script = (
         "import sys; from uploader.curl_route import Routes\n"
-        f"Routes({PLAIN[0]!r}, direct=False, proxy=None, ca_bundle=None).current()\n"
+        "from uploader.destination import Destination\n"
+        f"Routes(Destination({PLAIN[0]!r}, 20.0, 20.0)).current()\n"
         "sys.exit('requests' in sys.modules)"
     )
 

@@ -6,7 +6,6 @@ import gzip
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,6 @@ EXTRA = ("pycurl", "msgspec", "isal", "zstandard")
 WRONG = 78
 
 REMEDY = "pip install 'flwr-telemetry-spool[fast]'"
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    """Return a running endpoint."""
-    with Endpoint() as started:
-        yield started
 
 
 @pytest.fixture

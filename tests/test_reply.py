@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.support.network import RawServer, read_request, says
+from tests.support.network import RawServer, read_request, says, to
 from uploader.outcome import BODY_BYTES, Answer, Failure, Trouble
 from uploader.reply import Response
 from uploader.transport import RequestsTransport
@@ -181,7 +181,7 @@ def answers(*written: bytes) -> list[Answer | Failure]:
 
     remaining = list(written)
     with RawServer(talk) as server:
-        transport = RequestsTransport(f"http://127.0.0.1:{server.port}/", 20.0, 20.0, direct=True)
+        transport = RequestsTransport(to(f"http://127.0.0.1:{server.port}/", direct=True))
         return [transport.send(b"{}", {}) for _ in written]
 
 
@@ -281,7 +281,7 @@ def test_a_body_that_is_not_read_whole_ends_the_connection() -> None:
             connection.sendall(b"x" * (BODY_BYTES + 1))
 
     with RawServer(talk) as server:
-        transport = RequestsTransport(f"http://127.0.0.1:{server.port}/", 20.0, 20.0, direct=True)
+        transport = RequestsTransport(to(f"http://127.0.0.1:{server.port}/", direct=True))
         results = [transport.send(b"{}", {}) for _ in range(2)]
 
         assert results == [Answer(500, body=b"x" * BODY_BYTES, cut=True)] * 2
@@ -304,7 +304,7 @@ def test_a_body_that_breaks_off_counts_by_its_status(status: bytes, trouble: obj
     """Who refuses a request may hang up before it is read; who accepts it has no reason to."""
     with RawServer(says(b"HTTP/1.1 " + status + b"\r\nContent-Length: 10\r\n\r\nshort")) as server:
         url = f"http://127.0.0.1:{server.port}/"
-        result = RequestsTransport(url, 20.0, 20.0, direct=True).send(b"{}", {})
+        result = RequestsTransport(to(url, direct=True)).send(b"{}", {})
 
     if trouble is None:
         assert result == Answer(413, body=b"short", cut=True)

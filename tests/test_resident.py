@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ MAPS = Path("/proc/self/maps")
 NOT_YET = ("_ssl.", "_hashlib.", "_psutil", "_sqlite3.")
 """Libraries that a daemon does not need before its first event."""
 NEVER = ("_psutil", "_sqlite3.")
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    """Return a running endpoint."""
-    with Endpoint() as started:
-        yield started
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,14 +20,16 @@ from tests.support.endpoint import Answer as Scripted
 from tests.support.endpoint import Endpoint, in_turn
 from tests.support.network import (
     RawServer,
-    network_variables,
     read_request,
     says,
+    to,
     unused_port,
 )
 from uploader.curl import CurlTransport
 from uploader.outcome import BODY_BYTES, Answer, Failure, Trouble
 from uploader.transport import RequestsTransport
+
+pytestmark = pytest.mark.usefixtures("plain_network")
 
 HEADERS = {
     "Content-Type": "application/json",
@@ -35,31 +38,15 @@ HEADERS = {
 }
 
 
-@pytest.fixture(autouse=True)
-def _plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget the proxies and certificates of this machine."""
-    for name in network_variables():
-        monkeypatch.delenv(name)
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    """Return a running endpoint."""
-    with Endpoint() as running:
-        yield running
-
-
 @dataclass(frozen=True, slots=True)
 class Client:
     """Sends over new transports of one kind."""
 
     kind: type[RequestsTransport] | type[CurlTransport]
 
-    def transport(
-        self, url: str, *, read_timeout: float = 20.0
-    ) -> RequestsTransport | CurlTransport:
+    def transport(self, url: str, **settings: Any) -> RequestsTransport | CurlTransport:
         """Return a transport to this address."""
-        return self.kind(url, connect_timeout=20.0, read_timeout=read_timeout)
+        return self.kind(to(url, **settings))
 
     def send(
         self, url: str, body: bytes = b"{}", *, read_timeout: float = 20.0
@@ -289,7 +276,7 @@ def test_a_body_that_gets_stuck_is_the_network(client: Client) -> None:
 
     with RawServer(talk) as server:
         url = f"http://127.0.0.1:{server.port}/"
-        sender = client.kind(url, connect_timeout=0.5, read_timeout=0.5)
+        sender = client.transport(url, connect_timeout=0.5, read_timeout=0.5)
         result = sender.send(b"x" * 2**25, HEADERS)
         done.set()
 
@@ -467,7 +454,7 @@ def test_a_direct_transport_passes_every_proxy_by(
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{unused_port()}")
 
-    answer = client.kind(endpoint.url, 20.0, 20.0, direct=True).send(b"{}", {})
+    answer = client.transport(endpoint.url, direct=True).send(b"{}", {})
 
     assert isinstance(answer, Answer)
     assert answer.status == 201
@@ -542,8 +529,8 @@ def test_a_proxy_that_is_set_beats_the_environment(
     """NO_PROXY too: who names a proxy means it."""
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{unused_port()}")
     monkeypatch.setenv("NO_PROXY", "telemetry.example.org")
-    through = client.kind(
-        "http://telemetry.example.org/api", 20.0, 20.0, proxy=endpoint.url.partition("/api")[0]
+    through = client.transport(
+        "http://telemetry.example.org/api", proxy=endpoint.url.partition("/api")[0]
     )
 
     for _ in range(2):
@@ -557,7 +544,7 @@ def test_a_direct_transport_passes_the_proxy_that_is_set_by(
     """Plain http is allowed to this machine because nobody is in between."""
     dead = f"http://127.0.0.1:{unused_port()}"
 
-    answer = client.kind(endpoint.url, 20.0, 20.0, direct=True, proxy=dead).send(b"{}", {})
+    answer = client.transport(endpoint.url, direct=True, proxy=dead).send(b"{}", {})
 
     assert isinstance(answer, Answer)
 

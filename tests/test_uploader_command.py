@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,13 +22,6 @@ from uploader.settings import ALL_SETTINGS
 
 TEMPORARY, WRONG_SETTING, CANNOT_CREATE, UNAVAILABLE = 75, 78, 73, 69
 """What sysexits.h calls EX_TEMPFAIL, EX_CONFIG, EX_CANTCREAT and EX_UNAVAILABLE."""
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    """Return a running endpoint."""
-    with Endpoint() as started:
-        yield started
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ half the size.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING
 
 from uploader.carrier import Carrier
 from uploader.config import UploaderConfig
+from uploader.destination import Destination
 from uploader.lanes import Lanes
 from uploader.late import LateCarrier
 
@@ -31,9 +31,7 @@ def connect(config: UploaderConfig) -> CurlTransport | RequestsTransport:
     if uses_curl(config):
         from uploader.curl import CurlTransport
 
-        return CurlTransport(
-            config.endpoint, config.connect_timeout, config.read_timeout, **_way(config)
-        )
+        return CurlTransport(_destination(config))
     return _requests(config)
 
 
@@ -51,28 +49,21 @@ def _lanes(config: UploaderConfig) -> Carrier:
 def _requests(config: UploaderConfig) -> RequestsTransport:
     from uploader.transport import RequestsTransport
 
-    return RequestsTransport(
-        config.endpoint, config.connect_timeout, config.read_timeout, **_way(config)
-    )
+    return RequestsTransport(_destination(config))
 
 
 def _curl(config: UploaderConfig) -> Carrier:
     from uploader.curl_carrier import CurlCarrier
 
-    return CurlCarrier(
+    return CurlCarrier(_destination(config), config.concurrency)
+
+
+def _destination(config: UploaderConfig) -> Destination:
+    return Destination(
         config.endpoint,
         config.connect_timeout,
         config.read_timeout,
-        concurrency=config.concurrency,
-        **_way(config),
+        direct=config.direct,
+        proxy=config.proxy,
+        ca_bundle=config.ca_bundle,
     )
-
-
-class _Way(TypedDict):
-    direct: bool
-    proxy: str | None
-    ca_bundle: Path | None
-
-
-def _way(config: UploaderConfig) -> _Way:
-    return {"direct": config.direct, "proxy": config.proxy, "ca_bundle": config.ca_bundle}

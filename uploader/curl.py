@@ -3,40 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from uploader.carrier import Delivered
 from uploader.curl_carrier import CurlCarrier
+from uploader.destination import Destination
 from uploader.outcome import Answer, Failure
 
 
 class CurlTransport:
     """A `Transport` with the rules of `CurlCarrier`: its only request is the one that is sent."""
 
-    def __init__(
-        self,
-        endpoint: str,
-        connect_timeout: float,
-        read_timeout: float,
-        *,
-        direct: bool = False,
-        proxy: str | None = None,
-        ca_bundle: Path | None = None,
-    ) -> None:
-        """Send to `endpoint`; the timeouts are in seconds.
-
-        Past any proxy if `direct`, else through `proxy` if there is one, else as the environment
-        says; with the authorities in `ca_bundle`, else those that the environment says.
-        """
-        self._carrier = CurlCarrier(
-            endpoint,
-            connect_timeout,
-            read_timeout,
-            direct=direct,
-            proxy=proxy,
-            ca_bundle=ca_bundle,
-            concurrency=1,
-        )
+    def __init__(self, destination: Destination) -> None:
+        self._carrier = CurlCarrier(destination, 1)
 
     def send(self, body: bytes, headers: Mapping[str, str]) -> Answer | Failure:
         """POST `body` and return what came back."""

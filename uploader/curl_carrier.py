@@ -9,13 +9,13 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
 
 from uploader.carrier import Delivered, Message, Signal
 from uploader.curl_exchanges import Exchanges
 from uploader.curl_failures import wrong_setting
 from uploader.curl_options import header_list
 from uploader.curl_route import Routes
+from uploader.destination import Destination
 
 _PUT_AT_ONCE = 4096
 
@@ -27,24 +27,12 @@ class CurlCarrier:
     bundles are found as `requests` finds them, without SOCKS.
     """
 
-    def __init__(
-        self,
-        endpoint: str,
-        connect_timeout: float,
-        read_timeout: float,
-        *,
-        direct: bool = False,
-        proxy: str | None = None,
-        ca_bundle: Path | None = None,
-        concurrency: int = 1,
-    ) -> None:
-        """Send to `endpoint`, at most `concurrency` requests at a time; timeouts are in seconds.
-
-        Past any proxy if `direct`, else through `proxy` if there is one, else as the environment
-        says; with the authorities in `ca_bundle`, else those that the environment says.
-        """
-        self._routes = Routes(endpoint, direct=direct, proxy=proxy, ca_bundle=ca_bundle)
-        self._exchanges = Exchanges(connect_timeout, read_timeout, concurrency)
+    def __init__(self, destination: Destination, concurrency: int) -> None:
+        """Send at most `concurrency` requests at a time."""
+        self._routes = Routes(destination)
+        self._exchanges = Exchanges(
+            destination.connect_timeout, destination.read_timeout, concurrency
+        )
         self._messages: deque[Message] = deque()
         self._ear, self._mouth = socket.socketpair()
         self._ear.setblocking(False)

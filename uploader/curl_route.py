@@ -12,9 +12,10 @@ import re
 import sys
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import certifi
+
+from uploader.destination import Destination
 
 # Looking for proxies costs as much as a request does; a system's proxies may change all the same.
 _SETTLED_SECONDS = 30.0
@@ -45,14 +46,9 @@ class Route:
 class Routes:
     """Finds the way to one endpoint, and looks again now and then."""
 
-    def __init__(
-        self, endpoint: str, *, direct: bool, proxy: str | None, ca_bundle: Path | None
-    ) -> None:
+    def __init__(self, destination: Destination) -> None:
         """Take the settings; nothing is looked up yet."""
-        self._endpoint = endpoint
-        self._direct = direct
-        self._proxy = proxy
-        self._ca_bundle = str(ca_bundle) if ca_bundle else None
+        self._destination = destination
         self._route: Route | None = None
         self._settled_at = -math.inf
 
@@ -73,13 +69,12 @@ class Routes:
 
     def _look(self) -> Route:
         """Find the way; without `requests`, which takes 10 MiB, where it has nothing to decide."""
-        if self._proxy is None and self._ca_bundle is None and _goes_straight(self._endpoint):
-            return Route(self._endpoint, "", None, certifi.where())
+        to = self._destination
+        if to.proxy is None and to.ca_bundle is None and _goes_straight(to.endpoint):
+            return Route(to.endpoint, "", None, certifi.where())
         from uploader.requests_route import find
 
-        return find(
-            self._endpoint, direct=self._direct, proxy=self._proxy, ca_bundle=self._ca_bundle
-        )
+        return find(to)
 
 
 def _goes_straight(endpoint: str) -> bool:

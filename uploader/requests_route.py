@@ -12,28 +12,23 @@ from requests.utils import (
 )
 
 from uploader.curl_route import Route
+from uploader.destination import Destination
 
 
-def find(endpoint: str, *, direct: bool, proxy: str | None, ca_bundle: str | None) -> Route:
+def find(destination: Destination) -> Route:
     """Return the way with these settings, and what the environment says.
 
     Raises ValueError (requests' and urllib3's own among them) for a URL that cannot be meant.
     """
-    url = requests.Request("POST", endpoint).prepare().url or ""
+    url = requests.Request("POST", destination.endpoint).prepare().url or ""
     with requests.Session() as session:
         settings = session.merge_environment_settings(
-            url, _proxies(proxy, direct=direct), True, ca_bundle or True, None
+            url, destination.proxies, True, destination.verify, None
         )
     found, login = _parted(select_proxy(url, settings["proxies"]))
     verify = settings["verify"]
     authorities = str(DEFAULT_CA_BUNDLE_PATH if verify is True else verify)
     return Route(url, found, login, authorities)
-
-
-def _proxies(proxy: str | None, *, direct: bool) -> dict[str, str]:
-    if direct:
-        return {"no_proxy": "*"}
-    return {"http": proxy, "https": proxy} if proxy else {}
 
 
 def _parted(proxy: str | None) -> tuple[str, tuple[bytes, bytes] | None]:

@@ -7,7 +7,6 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, Protocol
 
 import requests
@@ -16,6 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from telemetry_spool.headers import on_the_wire
 from uploader.adapter import LeanAdapter
+from uploader.destination import Destination
 from uploader.outcome import Answer, Failure, Trouble
 from uploader.reply import Reply
 
@@ -51,25 +51,11 @@ class RequestsTransport:
     has not seen.
     """
 
-    def __init__(
-        self,
-        endpoint: str,
-        connect_timeout: float,
-        read_timeout: float,
-        *,
-        direct: bool = False,
-        proxy: str | None = None,
-        ca_bundle: Path | None = None,
-    ) -> None:
-        """Send to `endpoint`; the timeouts are in seconds.
-
-        Past any proxy if `direct`, else through `proxy` if there is one, else as the environment
-        says; with the authorities in `ca_bundle`, else those that the environment says.
-        """
-        self._endpoint = endpoint
-        self._timeout: Any = Timeout(connect=connect_timeout, read=read_timeout)
-        self._proxies = _proxies(proxy, direct=direct)
-        self._verify = str(ca_bundle) if ca_bundle else True
+    def __init__(self, destination: Destination) -> None:
+        self._destination = destination
+        self._timeout: Any = Timeout(
+            connect=destination.connect_timeout, read=destination.read_timeout
+        )
         self._session = requests.Session()
         self._adapter = LeanAdapter()
         self._request: requests.PreparedRequest | None = None
@@ -79,13 +65,13 @@ class RequestsTransport:
     def send(self, body: bytes, headers: Mapping[str, str]) -> Answer | Failure:
         """POST `body` and return what came back."""
         if self._request is None:
-            self._request = requests.Request("POST", self._endpoint).prepare()
+            self._request = requests.Request("POST", self._destination.endpoint).prepare()
         self._request.body = body
         return self._exchange(self._request, on_the_wire(body, headers))
 
     def probe(self, headers: Mapping[str, str]) -> Answer | Failure:
         """Ask with OPTIONS, which carries nothing, and return what came back."""
-        request = requests.Request("OPTIONS", self._endpoint).prepare()
+        request = requests.Request("OPTIONS", self._destination.endpoint).prepare()
         return self._exchange(request, {"Accept-Encoding": "identity", **headers})
 
     def _exchange(
@@ -115,8 +101,9 @@ class RequestsTransport:
         """Return what the environment says of proxies and CA bundles, looked up now and then."""
         now = time.monotonic()
         if now - self._settled_at > _SETTLED_SECONDS:
+            to = self._destination
             self._settings = self._session.merge_environment_settings(
-                self._endpoint, dict(self._proxies), True, self._verify, None
+                to.endpoint, to.proxies, True, to.verify, None
             )
             self._settled_at = now
         return self._settings
@@ -134,12 +121,6 @@ def _answer(reply: Reply) -> Answer:
         body=reply.body,
         cut=reply.cut or (encoded and reply.body != b""),
     )
-
-
-def _proxies(proxy: str | None, *, direct: bool) -> dict[str, str]:
-    if direct:
-        return {"no_proxy": "*"}
-    return {"http": proxy, "https": proxy} if proxy else {}
 
 
 def _proxy_trouble(error: Exception) -> Trouble:

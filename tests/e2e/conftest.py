@@ -105,13 +105,6 @@ def ids(events: list[bytes]) -> Counter[str]:
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    """Return a running endpoint that accepts everything until it is told otherwise."""
-    with Endpoint() as started:
-        yield started
-
-
-@pytest.fixture
 def site(place: Place, endpoint: Endpoint) -> Site:
     """Return a site that sends to the endpoint and looks at its spool often."""
     return Site(place, endpoint.url, rescan_interval=0.2)

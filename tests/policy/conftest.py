@@ -122,13 +122,6 @@ class Site:
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    """Return a running endpoint that accepts everything until it is told otherwise."""
-    with Endpoint() as started:
-        yield started
-
-
-@pytest.fixture
 def other_endpoint() -> Iterator[Endpoint]:
     """Return another one."""
     with Endpoint() as started:

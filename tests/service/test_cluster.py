@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -22,13 +21,6 @@ import sys
 from telemetry_spool import Spool
 Spool().append(sys.argv[1].encode())
 """
-
-
-@pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    """Return a running endpoint."""
-    with Endpoint() as started:
-        yield started
 
 
 @pytest.fixture

@@ -22,13 +22,6 @@ LARGEST_QUEUE = 200_000
 
 
 @pytest.fixture
-def endpoint() -> Iterator[Endpoint]:
-    """Return a running endpoint."""
-    with Endpoint() as started:
-        yield started
-
-
-@pytest.fixture
 def remote(tmp_path: Path) -> Iterator[tuple[Place, Place]]:
     """Return a root, and the same one as it is seen through a mount that reports no changes."""
     if shutil.which("bindfs") is None or os.geteuid() != 0:

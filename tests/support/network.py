@@ -8,7 +8,9 @@ import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Self
+from typing import Any, Self
+
+from uploader.destination import Destination
 
 _NETWORK_VARIABLES = (
     "HTTP_PROXY",
@@ -107,6 +109,11 @@ def says(answer: bytes) -> Callable[[socket.socket], None]:
             connection.sendall(answer)
 
     return talk
+
+
+def to(url: str, **others: Any) -> Destination:
+    """Return a destination with timeouts that do not matter, unless others are given."""
+    return Destination(url, **{"connect_timeout": 20.0, "read_timeout": 20.0, **others})
 
 
 def unused_port() -> int:
