@@ -2,247 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
 from telemetry_spool.text import counted
 from tests.conftest import DEADLINE_SECONDS, Place
-from tests.faults.network_peer import Peer, Script
-from tests.faults.table import Fault
-
-_POLL_SECONDS = 0.02
+from tests.faults.network_rows import Left, Row, event_id
+from tests.faults.network_uploader import Aftermath, Uploader, aftermath, over
 
 # Rows that run while a test waits for its own: their processes mostly wait, too.
 _ROWS_AHEAD = 4
-
-
-def event(number: int, details: str = "") -> bytes:
-    """Return an event as Flower makes them."""
-    context = {
-        "date": f"2026-03-01T12:00:{number % 60:02}+00:00",
-        "flower": {"package_name": "flwr", "package_version": "1.41.0"},
-    }
-    return json.dumps(
-        {
-            "event_type": "RUN_SIMULATION_ENTER",
-            "event_details": {"number": number, "details": details},
-            "context": context,
-        }
-    ).encode()
-
-
-EVENTS = [event(number) for number in range(3)]
-
-
-def event_id(line: bytes) -> str:
-    """Return the id of an event, as the design defines it."""
-    return hashlib.sha256(line).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What an uploader meets: the endpoint's URL, variables, and who answers, if somebody does."""
-
-    url: str
-    environ: dict[str, str] = field(default_factory=dict)
-    peer: Peer | None = None
-    prefix: tuple[str, ...] = ()
-    """What to put before the uploader's command."""
-
-
-Staging = Callable[[Path], AbstractContextManager[Stage]]
-
-
-def plain(script: Script) -> Staging:
-    """Stage an endpoint that follows a script."""
-
-    @contextmanager
-    def stage(_: Path) -> Iterator[Stage]:
-        with Peer(script) as peer:
-            yield Stage(peer.url, peer=peer)
-
-    return stage
-
-
-# Where a test makes waits happen it makes them short; where it does not they are far away.
-IN_A_HURRY = {"FLWR_TELEMETRY_CONNECT_TIMEOUT": "0.5", "FLWR_TELEMETRY_READ_TIMEOUT": "0.5"}
-
-
-class Left(Enum):
-    """What has become of every event."""
-
-    KEPT = "kept"
-    """It is in the spool as it was, byte for byte, and nothing else anywhere."""
-    REJECTED = "rejected"
-    """It is a dead letter; nothing is left in the spool."""
-    SENT = "sent"
-    """There is one receipt for it; nothing is left in the spool."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What comes over the wire, and what it must leave.
-
-    `activity`, `reason` and `remedy` are what `status.json` says while it lasts; of the latter two,
-    a part. `waits` are the least and the most seconds until the next attempt. `status` is that of
-    the dead letters. `accepted_once` is for endpoints that count.
-    """
-
-    fault: Fault
-    staging: Staging
-    left: Left = Left.KEPT
-    activity: str = "waiting"
-    reason: str = ""
-    remedy: str = ""
-    waits: tuple[float, float] | None = None
-    status: int | None = None
-    environ: dict[str, str] = field(default_factory=dict)
-    events: Sequence[bytes] = tuple(EVENTS)
-    accepted_once: bool = False
-
-    @property
-    def name(self) -> str:
-        """The row's name in the list of tests."""
-        return self.fault.what.replace(",", "").replace(":", "").replace(" ", "-")
-
-
-def fault(what: str, then: str) -> Fault:
-    """Return a fault of the network."""
-    return Fault("network", what, then)
-
-
-class Uploader:
-    """The uploader of one telemetry root, to be started as a process of its own."""
-
-    def __init__(self, place: Place, stage: Stage, environ: dict[str, str] | None = None) -> None:
-        self.place = place
-        self._prefix = stage.prefix
-        home = place.root.parent / "home"
-        self._environ = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "FLWR_TELEMETRY_ENDPOINT": stage.url,
-            "FLWR_TELEMETRY_CONNECT_TIMEOUT": "30",
-            "FLWR_TELEMETRY_READ_TIMEOUT": "30",
-            "FLWR_TELEMETRY_RESCAN_INTERVAL": "1",
-            **place.environ,
-            **stage.environ,
-            **(environ or {}),
-        }
-
-    def once(self, *flags: str) -> subprocess.CompletedProcess[str]:
-        """Run `once`."""
-        return subprocess.run(
-            self._command("once", *flags),
-            env=self._environ,
-            check=False,
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_SECONDS,
-        )
-
-    @contextmanager
-    def running(self) -> Iterator[Daemon]:
-        """Run the daemon; it is stopped at the end if it has not been."""
-        log = self.place.root.parent / "uploader.log"
-        with log.open("ab") as errors:
-            process = subprocess.Popen(
-                self._command("run"), env=self._environ, stderr=errors, start_new_session=True
-            )
-            try:
-                yield Daemon(process, self.place, log)
-            finally:
-                process.kill()
-                process.wait()
-
-    def _command(self, *arguments: str) -> list[str]:
-        return [*self._prefix, sys.executable, "-m", "uploader.cli", *arguments]
-
-
-@dataclass(frozen=True, slots=True)
-class Daemon:
-    """A running uploader."""
-
-    process: subprocess.Popen[bytes]
-    place: Place
-    log: Path
-
-    def status(self) -> dict[str, Any]:
-        """Return what `status.json` says; nothing if this process has not written it yet."""
-        try:
-            said: dict[str, Any] = json.loads((self.place.root / "status.json").read_bytes())
-        except FileNotFoundError:
-            return {}
-        return said if said["pid"] == self.process.pid else {}
-
-    def wait_until(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        """Wait until something is true of the status; return the last one, whatever it says."""
-        self._wait(lambda: condition(self.status()))
-        return self.status()
-
-    def wait_for_file(self, path: Path) -> bool:
-        """Wait until a file has something in it; False if it never has."""
-        return self._wait(lambda: path.exists() and path.stat().st_size > 0)
-
-    def _wait(self, condition: Callable[[], bool]) -> bool:
-        deadline = time.monotonic() + DEADLINE_SECONDS
-        while not condition():
-            if time.monotonic() > deadline or self.process.poll() is not None:
-                return False
-            time.sleep(_POLL_SECONDS)
-        return True
-
-    def peak_memory(self) -> int:
-        """Return the most memory that the process has had, in bytes."""
-        lines = Path(f"/proc/{self.process.pid}/status").read_text("ascii").splitlines()
-        (peak,) = (line.split()[1] for line in lines if line.startswith("VmHWM:"))
-        return int(peak) * 1024
-
-    def stop(self) -> int:
-        """Send SIGTERM and return the exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=DEADLINE_SECONDS)
-
-
-@dataclass(frozen=True, slots=True)
-class Aftermath:
-    """What is in the directories of a telemetry root."""
-
-    spool: list[bytes]
-    """Every line in it."""
-    progress: list[str]
-    """The names of the progress files."""
-    letters: list[dict[str, Any]]
-    receipts: list[str]
-    """The ids of the events that left."""
-
-
-def aftermath(place: Place) -> Aftermath:
-    """Look at a telemetry root."""
-    letters = [
-        json.loads(line)
-        for path in sorted((place.root / "rejected").glob("*.jsonl"))
-        for line in path.read_bytes().splitlines()
-    ]
-    return Aftermath(
-        spool=place.lines(),
-        progress=[name for name in place.names() if name.endswith(".acked")],
-        letters=letters,
-        receipts=[record["id"] for record in place.ledger() if "id" in record],
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +49,7 @@ def play(row: Row, directory: Path) -> Seen:
     for line in row.events:
         spool.append(line)
     with row.staging(directory) as stage:
-        uploader = Uploader(place, stage, row.environ)
+        uploader = Uploader(place, stage, {**over(row.transport), **row.environ})
         daemon, log = watch_it_wait(uploader, row) if row.left is Left.KEPT else (None, "")
         done = uploader.once("--wait", "0" if daemon else str(DEADLINE_SECONDS))
         return Seen(
@@ -292,8 +66,9 @@ def watch_it_wait(uploader: Uploader, row: Row) -> tuple[Lasting, str]:
     """Run the daemon until its status says what the row says, and stop it."""
 
     def settled(status: dict[str, Any]) -> bool:
-        waits = status.get("activity") == row.activity and row.reason in status["reason"]
-        return waits and (row.waits is None or status["next_attempt_at"] is not None)
+        if status.get("activity") != row.activity or row.reason not in _said(status, row):
+            return False
+        return row.waits is None or status["next_attempt_at"] is not None
 
     with uploader.running() as daemon:
         status = daemon.wait_until(settled)
@@ -352,7 +127,7 @@ def verify(row: Row, seen: Seen) -> None:
                 _equal("what the endpoint accepted", accepted, sorted(row.events), seen)
 
 
-_WORDS = {
+_WORDS_OF_CURL = {
     "(52) Empty reply": "RemoteDisconnected",
     "takes too long": "timed out",
     "(60) SSL certificate": "CERTIFICATE_VERIFY_FAILED",
@@ -367,7 +142,7 @@ def _verify_kept(row: Row, seen: Seen) -> None:
     assert seen.daemon is not None
     status = seen.daemon.status
     _equal("activity", status.get("activity"), row.activity, seen)
-    _contains("the reason", _in_other_words(status["reason"]), row.reason)
+    _contains("the reason", _said(status, row), row.reason)
     _contains("the remedy", status["remedy"], row.remedy)
     if row.waits is not None:
         least, most = row.waits
@@ -381,9 +156,12 @@ def _verify_kept(row: Row, seen: Seen) -> None:
     _equal("what the endpoint accepted", seen.accepted, [], seen)
 
 
-def _in_other_words(reason: str) -> str:
-    """Return a reason of curl's with the words that `requests` has for the same."""
-    return reason + "".join(words for said, words in _WORDS.items() if said in reason)
+def _said(status: dict[str, Any], row: Row) -> str:
+    """Return the reason; a reason of curl's with the words that `requests` has for the same."""
+    reason: str = status["reason"]
+    if row.transport == "requests":
+        return reason
+    return reason + "".join(words for said, words in _WORDS_OF_CURL.items() if said in reason)
 
 
 def _wait(status: dict[str, Any]) -> float:

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.network_peer import CREATED, Connection, Peer, accepting, answer, answering
-from tests.faults.network_runs import Ahead, Left, Row, Stage, fault, plain, verify
+from tests.faults.network_rows import Left, Row, fault, plain, with_both
+from tests.faults.network_runs import Ahead, verify
+from tests.faults.network_uploader import Stage
 from tests.faults.table import survives_each
 
 KEPT = "the events stay in the spool; the endpoint is tried again"
@@ -127,16 +129,18 @@ ROWS = [
     kept("a status that does not exist", answer(999, b""), "HTTP 999"),
 ]
 
+CASES = with_both(ROWS)
+
 
 @pytest.fixture(scope="module")
 def ahead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ahead]:
     """Return what plays the rows."""
-    with Ahead(ROWS, tmp_path_factory.mktemp("answers")) as playing:
+    with Ahead(CASES, tmp_path_factory.mktemp("answers")) as playing:
         yield playing
 
 
 @survives_each(row.fault for row in ROWS)
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+@pytest.mark.parametrize("row", CASES, ids=[case.name for case in CASES])
 def test_an_answer_leaves_what_it_must(row: Row, ahead: Ahead) -> None:
     """Directories, status and exit codes are as the row says, of the daemon and of `once`."""
     verify(row, ahead.seen(row))

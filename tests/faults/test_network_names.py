@@ -14,7 +14,9 @@ import pytest
 
 from tests.conftest import Place
 from tests.faults.network_peer import PATH
-from tests.faults.network_runs import EVENTS, Row, Stage, Uploader, aftermath, fault, play, verify
+from tests.faults.network_rows import EVENTS, Row, fault, with_both
+from tests.faults.network_runs import play, verify
+from tests.faults.network_uploader import Stage, Uploader, aftermath
 from tests.faults.table import survives, survives_each
 
 KEPT = "the events stay in the spool; the endpoint is tried again"
@@ -90,9 +92,11 @@ ROWS = [
     Row(fault("a name server that never answers", KEPT), deaf, reason="name resolution"),
 ]
 
+CASES = with_both(ROWS)
+
 
 @survives_each(row.fault for row in ROWS)
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+@pytest.mark.parametrize("row", CASES, ids=[case.name for case in CASES])
 def test_a_name_that_is_not_found_leaves_everything(row: Row, tmp_path: Path) -> None:
     """Directories, status and exit codes are as the row says, of the daemon and of `once`."""
     verify(row, play(row, tmp_path))

@@ -11,14 +11,8 @@ import pytest
 
 from tests.conftest import Place
 from tests.faults.network_peer import Peer, Script, accepting, answer, answering, silent
-from tests.faults.network_runs import (
-    Stage,
-    Uploader,
-    aftermath,
-    event,
-    event_id,
-    fault,
-)
+from tests.faults.network_rows import event, event_id, fault
+from tests.faults.network_uploader import Stage, Uploader, aftermath, over, over_each_transport
 from tests.faults.table import survives_each
 
 EVENTS_EACH = 5
@@ -82,12 +76,17 @@ def stop(outage: Outage) -> str:
     for outage in OUTAGES
 )
 @parametrized
-def test_delivery_resumes_after_every_outage(outage: Outage, tmp_path: Path) -> None:
+@over_each_transport
+def test_delivery_resumes_after_every_outage(
+    outage: Outage, transport: str, tmp_path: Path
+) -> None:
     """It resumes without a restart, the second time as well as the first."""
     place = Place(tmp_path / "telemetry")
     spool = place.open()
     events = [event(number) for number in range(5 * EVENTS_EACH)]
     batches = [events[first : first + EVENTS_EACH] for first in range(0, len(events), EVENTS_EACH)]
+
+    environ = over(transport) | (SHORT if outage.in_flight else {})
 
     def spooled_and_delivered(count: int) -> bool:
         status = daemon.wait_until(lambda status: status.get("accepted", 0) >= count)
@@ -95,7 +94,7 @@ def test_delivery_resumes_after_every_outage(outage: Outage, tmp_path: Path) -> 
 
     with (
         Peer(accepting) as peer,
-        Uploader(place, Stage(peer.url), SHORT if outage.in_flight else {}).running() as daemon,
+        Uploader(place, Stage(peer.url), environ).running() as daemon,
     ):
         spool_all(spool.append, batches[0])
         assert spooled_and_delivered(EVENTS_EACH)
@@ -127,7 +126,8 @@ def spool_all(append: Callable[[bytes], object], lines: list[bytes]) -> None:
     for outage in OUTAGES
 )
 @parametrized
-def test_a_stop_in_an_outage_loses_nothing(outage: Outage, tmp_path: Path) -> None:
+@over_each_transport
+def test_a_stop_in_an_outage_loses_nothing(outage: Outage, transport: str, tmp_path: Path) -> None:
     """What was accepted before stays accepted, the rest stays in the spool for the next run."""
     place = Place(tmp_path / "telemetry")
     spool = place.open()
@@ -135,7 +135,7 @@ def test_a_stop_in_an_outage_loses_nothing(outage: Outage, tmp_path: Path) -> No
     before, during = events[:EVENTS_EACH], events[EVENTS_EACH:]
 
     with Peer(accepting) as peer:
-        uploader = Uploader(place, Stage(peer.url))
+        uploader = Uploader(place, Stage(peer.url), over(transport))
         with uploader.running() as daemon:
             spool_all(spool.append, before)
             status = daemon.wait_until(lambda status: status.get("accepted") == len(before))

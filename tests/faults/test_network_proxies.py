@@ -6,19 +6,20 @@ import base64
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import DEADLINE_SECONDS
 from tests.faults.network_peer import PATH, Connection, Peer, Script, accepting
-from tests.faults.network_runs import IN_A_HURRY, Ahead, Left, Row, Seen, Stage, Staging, fault
+from tests.faults.network_rows import IN_A_HURRY, Left, Row, Staging, fault, with_both
+from tests.faults.network_runs import Ahead, Seen
 from tests.faults.network_runs import verify as verify_row
+from tests.faults.network_uploader import Stage
 from tests.faults.table import survives_each
 from tests.faults.test_network_tls import AUTHORITY, current
+from tests.support.processes import poll
 
 KEPT = "the events stay in the spool; the endpoint is tried again"
 HELD = "the events stay in the spool; the status names the remedy"
@@ -29,8 +30,6 @@ USER, PASSWORD = "spool", "correct-horse"
 WRONG_PASSWORD = "battery-staple"
 
 CREDENTIALS = f"BasicAuth {USER} {PASSWORD}"
-
-_POLL_SECONDS = 0.02
 
 
 class NoTinyproxy(Exception):
@@ -53,23 +52,16 @@ def tinyproxy(directory: Path, *lines: str) -> Iterator[int]:
         [program, "-d", "-c", configuration], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
-        _wait_for_listener(port)
+        poll(lambda: _listens(port), "tinyproxy listens")
         yield port
     finally:
         process.kill()
         process.wait()
 
 
-def _wait_for_listener(port: int) -> None:
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            return
-        except ConnectionRefusedError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(_POLL_SECONDS)
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def variables(proxy: str, directory: Path, **others: str) -> dict[str, str]:
@@ -290,16 +282,18 @@ ROWS = [
     held("a CA bundle that is not there", no_such_bundle, "gone.pem", VARIABLES),
 ]
 
+CASES = with_both(ROWS)
+
 
 @pytest.fixture(scope="module")
 def ahead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ahead]:
     """Return what plays the rows."""
-    with Ahead(ROWS, tmp_path_factory.mktemp("proxies")) as playing:
+    with Ahead(CASES, tmp_path_factory.mktemp("proxies")) as playing:
         yield playing
 
 
 @survives_each(row.fault for row in ROWS)
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+@pytest.mark.parametrize("row", CASES, ids=[case.name for case in CASES])
 def test_a_proxy_leaves_what_it_must(row: Row, ahead: Ahead) -> None:
     """The events go the way that the variables say, or stay; no password is shown to anybody."""
     try:

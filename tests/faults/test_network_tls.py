@@ -14,7 +14,9 @@ import pytest
 import trustme
 
 from tests.faults.network_peer import Connection, Peer, Script, accepting, answer
-from tests.faults.network_runs import IN_A_HURRY, Ahead, Left, Row, Stage, Staging, fault, verify
+from tests.faults.network_rows import IN_A_HURRY, Left, Row, Staging, fault, with_both
+from tests.faults.network_runs import Ahead, verify
+from tests.faults.network_uploader import Stage
 from tests.faults.table import survives_each
 
 HELD = "the events stay in the spool; the status names the remedy"
@@ -214,17 +216,19 @@ ROWS = [
     ),
 ]
 
+CASES = with_both(ROWS)
+
 
 @pytest.fixture(scope="module")
 def ahead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ahead]:
     """Return what plays the rows."""
-    with Ahead(ROWS, tmp_path_factory.mktemp("tls")) as playing:
+    with Ahead(CASES, tmp_path_factory.mktemp("tls")) as playing:
         yield playing
 
 
 @survives_each(row.fault for row in ROWS)
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1 is deprecated")
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+@pytest.mark.parametrize("row", CASES, ids=[case.name for case in CASES])
 def test_a_fault_of_tls_leaves_what_it_must(row: Row, ahead: Ahead) -> None:
     """Nothing is sent to whom it is not for; who is to mend it learns how."""
     if row.fault.what == "TLS 1.0" and (reason := why_no_tls_1_0()):

@@ -23,19 +23,9 @@ from tests.faults.network_peer import (
     answering,
     silent,
 )
-from tests.faults.network_runs import (
-    EVENTS,
-    IN_A_HURRY,
-    Ahead,
-    Left,
-    Row,
-    Stage,
-    Uploader,
-    event,
-    fault,
-    plain,
-    verify,
-)
+from tests.faults.network_rows import EVENTS, IN_A_HURRY, Left, Row, event, fault, plain, with_both
+from tests.faults.network_runs import Ahead, verify
+from tests.faults.network_uploader import Stage, Uploader, over, over_each_transport
 from tests.faults.table import survives_each
 
 KEPT = "the events stay in the spool; the endpoint is tried again"
@@ -307,27 +297,32 @@ ROWS = [
     ),
 ]
 
+CASES = with_both(ROWS)
+
 
 @pytest.fixture(scope="module")
 def ahead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ahead]:
     """Return what plays the rows."""
-    with Ahead(ROWS, tmp_path_factory.mktemp("wire")) as playing:
+    with Ahead(CASES, tmp_path_factory.mktemp("wire")) as playing:
         yield playing
 
 
 @survives_each(row.fault for row in ROWS)
-@pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+@pytest.mark.parametrize("row", CASES, ids=[case.name for case in CASES])
 def test_a_fault_of_the_wire_leaves_what_it_must(row: Row, ahead: Ahead) -> None:
     """Directories, status and exit codes are as the row says, of the daemon and of `once`."""
     verify(row, ahead.seen(row))
 
 
-def peak_memory(place: Place, script: Script) -> int:
+def peak_memory(place: Place, script: Script, transport: str) -> int:
     """Return the most memory that an uploader takes to have its events accepted by this script."""
     spool = place.open()
     for line in EVENTS:
         spool.append(line)
-    with Peer(script) as peer, Uploader(place, Stage(peer.url)).running() as daemon:
+    with (
+        Peer(script) as peer,
+        Uploader(place, Stage(peer.url), over(transport)).running() as daemon,
+    ):
         status = daemon.wait_until(lambda status: status.get("accepted") == len(EVENTS))
         assert status["accepted"] == len(EVENTS), daemon.log.read_text("utf-8")
         return daemon.peak_memory()
@@ -351,10 +346,11 @@ LARGE = {
 
 @survives_each(fault(what, BOUNDED) for what in LARGE)
 @pytest.mark.parametrize("what", LARGE)
-def test_a_large_answer_takes_no_memory(what: str, tmp_path: Path) -> None:
+@over_each_transport
+def test_a_large_answer_takes_no_memory(what: str, transport: str, tmp_path: Path) -> None:
     """The uploader needs no more for it than for a healthy endpoint's answers."""
-    healthy = peak_memory(Place(tmp_path / "healthy" / "telemetry"), accepting)
+    healthy = peak_memory(Place(tmp_path / "healthy" / "telemetry"), accepting, transport)
 
-    peak = peak_memory(Place(tmp_path / "large" / "telemetry"), LARGE[what])
+    peak = peak_memory(Place(tmp_path / "large" / "telemetry"), LARGE[what], transport)
 
     assert peak < healthy + 32 * MIB

@@ -142,8 +142,20 @@ def poll(
     every: float = _POLL_SECONDS,
 ) -> None:
     """Wait until `condition` holds; fail, naming `what` was waited for, if it never does."""
+    assert comes_true(condition, seconds=seconds, every=every), f"waited in vain: {what}"
+
+
+def comes_true(
+    condition: Callable[[], bool],
+    *,
+    seconds: float = DEADLINE_SECONDS,
+    every: float = _POLL_SECONDS,
+) -> bool:
+    """Wait until `condition` holds; False if it never does."""
     deadline = time.monotonic() + seconds
     pause = threading.Event()
     while not condition():
-        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        if time.monotonic() > deadline:
+            return False
         pause.wait(every)
+    return True
