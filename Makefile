@@ -27,7 +27,7 @@ BENCH_PLAIN_VENV = .cache/bench-plain-venv
 BENCH_STAMP = $(BENCH_VENV)/.installed
 
 # Directories too: their time changes when a file in them is deleted.
-SOURCES = pyproject.toml README.md $(shell find telemetry_spool uploader startup systemd launchd \
+SOURCES = pyproject.toml hatch_build.py README.md $(shell find telemetry_spool uploader startup systemd launchd \
 	-not -name '*.pyc' -not -name __pycache__)
 
 # $(call new_venv,DIRECTORY): make a virtual environment, unless a working one is there.
@@ -85,7 +85,7 @@ clean: ## Remove the environments, caches and build results
 	rm -rf $(VENV) .cache build dist .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV_STAMP): pyproject.toml startup $(wildcard startup/*)
+$(VENV_STAMP): pyproject.toml hatch_build.py uploader/lines.c startup $(wildcard startup/*)
 	@echo "Setting up $(VENV) for development ..."
 	$(call new_venv,$(VENV))
 	@$(VENV)/bin/python $(PIP_INSTALL) --editable . --group dev

@@ -44,18 +44,18 @@ class Journal:
     ) -> int:
         """Append records to the day's file, all or none; return how many bytes they took.
 
-        As `append_text` does.
+        As `append_lines` does.
         """
-        return self.append_text("".join(json.dumps(record) + "\n" for record in records), now, wait)
+        lines = "".join(json.dumps(record) + "\n" for record in records)
+        return self.append_lines(lines.encode(), now, wait)
 
-    def append_text(self, text: str, now: datetime, wait: float = PATIENCE_SECONDS) -> int:
+    def append_lines(self, lines: bytes, now: datetime, wait: float = PATIENCE_SECONDS) -> int:
         """Append records that are lines of JSON already, each with its newline.
 
         Raises OSError or Unsuitable. Waits at most `wait` seconds for others. Without locks, lines
         of two writers may go wrong where a disk is full; records that are never written would be
         worse.
         """
-        lines = text.encode()
         if not lines:
             return 0
         os.makedirs(self.directory, mode=0o700, exist_ok=True)

@@ -17,7 +17,7 @@ from tests.e2e.test_deciding import decide
 from tests.support.endpoint import Endpoint
 from tests.support.processes import DEADLINE_SECONDS, Ended, environment
 
-EXTRA = ("pycurl", "msgspec", "isal", "zstandard")
+EXTRA = ("pycurl", "isal", "zstandard")
 WRONG = 78
 
 REMEDY = "pip install 'flwr-telemetry-spool[fast]'"
@@ -151,5 +151,5 @@ def test_a_daemon_that_may_not_send_has_loaded_no_library(site: Site) -> None:
     with site.daemon() as daemon:
         site.wait_until("paused")
         loaded = Path(f"/proc/{daemon.pid}/maps").read_text()
-        assert [name for name in ("pycurl", "msgspec", "isal", "_ssl.") if name in loaded] == []
+        assert [name for name in ("pycurl", "isal", "_ssl.") if name in loaded] == []
         assert daemon.stop() == 0

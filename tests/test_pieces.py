@@ -136,8 +136,11 @@ def check_events(piece: Piece, inside: list[Expected], shape: Shape, limit: int)
     assert all(is_event(line.data, limit) for line in inside)
     assert (piece.start, piece.end) == (inside[0].start, inside[-1].end)
     assert all(one.end == other.start for one, other in pairwise(inside))
-    assert list(piece.ids) == [hashlib.sha256(line.data).hexdigest() for line in inside]
-    assert [label.event_type for label in piece.labels] == [
+    entries = list(piece.manifest.entries())
+    assert [entry.id for entry in entries] == [
+        hashlib.sha256(line.data).hexdigest() for line in inside
+    ]
+    assert [entry.event_type for entry in entries] == [
         json.loads(line.data).get("event_type", "") for line in inside
     ]
     assert piece.lines() == [line.data for line in inside]
@@ -170,8 +173,8 @@ def test_a_piece_that_is_cut_is_still_all_of_it(lines: list[bytes], most: int) -
 
 def facts(piece: Piece) -> tuple[object, ...]:
     """Return everything that can be seen of a piece."""
-    labels = [(label.event_type, label.date) for label in piece.labels]
-    return piece.start, piece.end, piece.data, list(piece.ids), labels, piece.starts()
+    entries = list(piece.manifest.entries())
+    return piece.start, piece.end, piece.data, piece.events, entries, piece.starts()
 
 
 def test_halves_end_at_single_events() -> None:
@@ -204,13 +207,14 @@ def test_events_of_all_sizes_fill_batches_of_whole_lines() -> None:
 
 
 def test_a_batch_of_more_than_a_megabyte_is_whole() -> None:
-    """It is looked at in parts; nobody sees that."""
+    """However large it is."""
     content = b"".join(event("A", details=number) + b"\n" for number in range(12_000))
     (piece,) = cut(content, Shape(WHOLE, 8 * WHOLE), limit=8 * WHOLE)
 
     assert piece.data == content
     assert piece.events == 12_000
-    assert list(piece.ids) == [hashlib.sha256(line).hexdigest() for line in piece.lines()]
+    ids = b"".join(hashlib.sha256(line).digest() for line in piece.lines())
+    assert piece.manifest.ids() == ids
 
 
 def test_nothing_is_read_behind_the_stop() -> None:

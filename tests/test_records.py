@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
@@ -13,6 +13,7 @@ from telemetry_spool.letters import dead_letter, dead_letter_journal, line_of
 from telemetry_spool.paths import Directories
 from telemetry_spool.segment import event_id
 from tests.conftest import Place
+from uploader.manifest import Entry, Listed
 from uploader.pieces import Piece
 from uploader.records import Receipts
 
@@ -105,19 +106,23 @@ def test_a_dead_letter_says_why_and_when(place: Place) -> None:
     ]
 
 
-class Label(NamedTuple):
-    """What an event says of itself."""
-
-    event_type: str
-    date: str
-    agent: str
-
-
 def event(number: int = 0, *, event_type: str = "RUN") -> Piece:
     """Return an event whose line `json.dumps` would write otherwise."""
+    return batch(1, number, event_type)
+
+
+def batch(events: int, number: int = 0, event_type: str = "RUN") -> Piece:
+    """Return so many events that are the same."""
     body = f'{{"n":{number}, "u": "ü"}}'.encode()
-    label = Label(event_type, "yesterday", "flwr/1.41.0")
-    return Piece(0, len(body) + 1, body, [event_id(body)], [label])
+    entry = Entry(event_id(body), event_type, "yesterday", "flwr/1.41.0")
+    lines = b"\n".join([body] * events)
+    return Piece(0, len(lines) + 1, lines, Listed([entry] * events))
+
+
+def id_of(piece: Piece) -> str:
+    """Return the id of an event by itself."""
+    (entry,) = piece.manifest.entries()
+    return entry.id
 
 
 def test_a_receipt_names_the_event_and_where_it_went(place: Place) -> None:
@@ -129,7 +134,7 @@ def test_a_receipt_names_the_event_and_where_it_went(place: Place) -> None:
 
     assert place.ledger() == [
         {
-            "id": event().ids[0],
+            "id": id_of(event()),
             "event_type": "RUN",
             "date": "yesterday",
             "sent_at": "2026-03-10T12:00:00+00:00",
@@ -150,6 +155,17 @@ def test_a_receipt_can_keep_what_was_sent(place: Place) -> None:
     assert receipt["id"] == event_id(receipt["event"].encode())
 
 
+def test_receipts_of_a_batch_can_keep_what_was_sent(place: Place) -> None:
+    """Each event is in its own."""
+    receipts = Receipts(directories(place), ENDPOINT, keep_sent=True)
+
+    receipts.accepted(batch(3), NOON)
+    receipts.flush(NOON)
+
+    assert [receipt["event"].encode() for receipt in place.ledger()] == [event().data] * 3
+    assert {receipt["id"] for receipt in place.ledger()} == {id_of(event())}
+
+
 def test_receipts_are_written_in_batches_and_once(place: Place) -> None:
     """Nothing is on disk before a flush, and nothing twice after two."""
     receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
@@ -160,7 +176,7 @@ def test_receipts_are_written_in_batches_and_once(place: Place) -> None:
     receipts.flush(NOON)
     receipts.flush(NOON)
 
-    assert [receipt["id"] for receipt in place.ledger()] == [event(n).ids[0] for n in range(3)]
+    assert [receipt["id"] for receipt in place.ledger()] == [id_of(event(n)) for n in range(3)]
 
 
 def test_nothing_accepted_writes_nothing(place: Place) -> None:
@@ -184,7 +200,7 @@ def test_receipts_wait_while_they_cannot_be_written(
     receipts.accepted(event(1), NOON)
     receipts.flush(NOON)
 
-    assert [receipt["id"] for receipt in place.ledger()] == [event(0).ids[0], event(1).ids[0]]
+    assert [receipt["id"] for receipt in place.ledger()] == [id_of(event(0)), id_of(event(1))]
 
 
 def test_receipts_that_wait_are_bounded(place: Place, caplog: pytest.LogCaptureFixture) -> None:
@@ -199,18 +215,15 @@ def test_receipts_that_wait_are_bounded(place: Place, caplog: pytest.LogCaptureF
     receipts.flush(NOON)
 
     kept = [receipt["id"] for receipt in place.ledger()]
-    assert kept == [event(number).ids[0] for number in range(1_024, 16_385)]
+    assert kept == [id_of(event(number)) for number in range(1_024, 16_385)]
 
 
 def test_receipts_of_large_batches_that_wait_are_bounded(place: Place) -> None:
     """A batch may have more events than are dropped at a time."""
     receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
     place.root.write_bytes(b"in the way")
-    one = event()
-    many = 10_000
-    batch = Piece(0, many, one.data, [*one.ids] * many, [*one.labels] * many)
     for _ in range(5):
-        receipts.accepted(batch, NOON)
+        receipts.accepted(batch(10_000), NOON)
     place.root.unlink()
 
     receipts.flush(NOON)

@@ -143,7 +143,7 @@ class Answers:
         item = sent.item
         failures = self._suspects.failed(item)
         if failures:
-            _log.debug("piece %s alone is answered with %s", item.piece.ids[0], outcome.reason)
+            _log.debug("piece %d alone is answered with %s", item.piece.start, outcome.reason)
             if item.piece.events > 1 and failures >= _SPLIT_AFTER:
                 self._suspects.split(item)
                 self._backlog.split(item)

@@ -9,42 +9,37 @@ from itertools import pairwise
 
 from telemetry_spool.acks import Ack
 from telemetry_spool.events import Malformed
-from telemetry_spool.segment import Line, id_hash, read_lines
-from uploader.labels import Label, label_of, labels_of
+from telemetry_spool.segment import Line, read_lines
+from uploader.manifest import Entry, Listed, Manifest, entry_of
+from uploader.scanner import scanner
 
 
 class Piece:
     """Consecutive lines of a segment that are all events, or one line that is none.
 
     `start` and `end` are byte offsets in the segment, `end` behind the last newline. `data` is what
-    goes into a request: the lines of a batch with their newlines, an event by itself without. `ids`
-    and `labels` are those of the events; `problem` says what is wrong with a line that is none, of
+    goes into a request: the lines of a batch with their newlines, an event by itself without.
+    `manifest` says what they are; or `problem` says what is wrong with a line that is no event, of
     which `data` may be the beginning only.
     """
 
-    __slots__ = ("data", "end", "ids", "labels", "problem", "start")
+    __slots__ = ("data", "end", "events", "manifest", "problem", "start")
 
-    def __init__(
-        self,
-        start: int,
-        end: int,
-        data: bytes,
-        ids: Sequence[str] = (),
-        labels: Sequence[Label] = (),
-        *,
-        problem: Malformed | None = None,
-    ) -> None:
+    def __init__(self, start: int, end: int, data: bytes, manifest: Manifest) -> None:
         self.start = start
         self.end = end
         self.data = data
-        self.ids = ids
-        self.labels = labels
-        self.problem = problem
-
-    @property
-    def events(self) -> int:
+        self.manifest = manifest
+        self.events = len(manifest)
         """How many events it is made of."""
-        return len(self.ids)
+        self.problem: Malformed | None = None
+
+    @classmethod
+    def without_event(cls, line: Line, problem: Malformed) -> Piece:
+        """Return the piece of a line that is no event."""
+        piece = cls(line.start, line.end, line.data, Listed(()))
+        piece.problem = problem
+        return piece
 
     def lines(self) -> list[bytes]:
         """Return its lines, without newlines."""
@@ -62,8 +57,8 @@ class Piece:
         edges = [*self.starts()[::most], self.end]
         for number, (start, end) in enumerate(pairwise(edges)):
             data = self.data[start - self.start : end - self.start]
-            part = slice(number * most, (number + 1) * most)
-            yield Piece(start, end, data, self.ids[part], self.labels[part])
+            manifest = self.manifest.part(number * most, (number + 1) * most)
+            yield Piece(start, end, data, manifest)
 
     def halves(self) -> Iterator[Piece]:
         """Yield two pieces with half of the events each; there must be two events or more."""
@@ -83,9 +78,6 @@ class Shape:
 
 # Reading events one by one would cost more than all the rest; hundreds of segments may be open.
 SINGLE = Shape(batch=None, block_bytes=64 * 2**10)
-
-# Lines are gone through several times: as many as a processor keeps at hand.
-_PART_BYTES = 64 * 2**10
 
 
 def blocks(
@@ -114,7 +106,7 @@ def blocks(
 def _cut(start: int, data: bytes, ack: Ack, shape: Shape, limit: int) -> Sequence[Piece]:
     found = None
     if len(data) <= limit and all(place < start for place in ack.beyond):
-        found = _singles(start, data) if shape.batch is None else _batch(start, data)
+        found = _scanned(start, data, shape)
     if found is None:
         lines = (Line(*placed) for placed in _placed(start, data[:-1].split(b"\n")))
         found = list(_closely(lines, ack, shape, limit))
@@ -123,37 +115,20 @@ def _cut(start: int, data: bytes, ack: Ack, shape: Shape, limit: int) -> Sequenc
     return [part for piece in found for part in piece.cut(shape.batch)]
 
 
-def _singles(start: int, data: bytes) -> list[Piece] | None:
-    """Return a piece for each line; None if they take a closer look."""
-    lines = data[:-1].split(b"\n")
-    labels = labels_of(lines)
-    if labels is None:
+def _scanned(start: int, data: bytes, shape: Shape) -> list[Piece] | None:
+    """Return pieces as the compiled part reads them; None if they take a closer look."""
+    compiled = scanner()
+    manifest = compiled.scan(data) if compiled else None
+    if manifest is None:
         return None
-    found, digest = [], id_hash()
-    for line, label in zip(lines, labels, strict=True):
+    if shape.batch is not None:
+        return [Piece(start, start + len(data), data, manifest)]
+    found = []
+    for line, entry in zip(data[:-1].split(b"\n"), manifest.entries(), strict=True):
         end = start + len(line) + 1
-        found.append(Piece(start, end, line, (digest(line).hexdigest(),), (label,)))
+        found.append(Piece(start, end, line, Listed((entry,))))
         start = end
     return found
-
-
-def _batch(start: int, data: bytes) -> list[Piece] | None:
-    """Return one piece of all lines; None if they take a closer look."""
-    ids: list[str] = []
-    labels: list[Label] = []
-    digest, begin = id_hash(), 0
-    while begin < len(data):
-        end = data.rfind(b"\n", begin, begin + _PART_BYTES)
-        if end < 0:
-            end = data.index(b"\n", begin)
-        lines = data[begin:end].split(b"\n")
-        found = labels_of(lines, agents=False)
-        if found is None:
-            return None
-        labels += found
-        ids += [digest(line).hexdigest() for line in lines]
-        begin = end + 1
-    return [Piece(start, start + len(data), data, ids, labels)]
 
 
 def _closely(lines: Iterable[Line], ack: Ack, shape: Shape, limit: int) -> Iterator[Piece]:
@@ -175,11 +150,11 @@ def _closely(lines: Iterable[Line], ack: Ack, shape: Shape, limit: int) -> Itera
 def _look_closely(line: Line, shape: Shape, limit: int) -> Piece:
     if len(line.data) > limit:
         line = Line(line.start, line.end, line.data[:limit], cut=True)
-    label = label_of(line)
-    if isinstance(label, Malformed):
-        return Piece(line.start, line.end, line.data, problem=label)
+    entry = entry_of(line)
+    if isinstance(entry, Malformed):
+        return Piece.without_event(line, entry)
     data = line.data if shape.batch is None else line.data + b"\n"
-    return Piece(line.start, line.end, data, (id_hash()(line.data).hexdigest(),), (label,))
+    return Piece(line.start, line.end, data, Listed((entry,)))
 
 
 def _joined(run: list[Piece]) -> list[Piece]:
@@ -187,8 +162,8 @@ def _joined(run: list[Piece]) -> list[Piece]:
     if not run:
         return []
     data = b"".join(piece.data for piece in run)
-    ids, labels = [piece.ids[0] for piece in run], [piece.labels[0] for piece in run]
-    return [Piece(run[0].start, run[-1].end, data, ids, labels)]
+    entries: list[Entry] = [entry for piece in run for entry in piece.manifest.entries()]
+    return [Piece(run[0].start, run[-1].end, data, Listed(entries))]
 
 
 def _placed(start: int, lines: Sequence[bytes]) -> Iterator[tuple[int, int, bytes]]:

@@ -133,7 +133,7 @@ class Reading:
     def _hand_out(self, piece: Piece) -> None:
         self._position = piece.end
         self._under_way.add(piece.start)
-        self.held += len(piece.data) + _EVENT_BYTES * (len(piece.ids) or 1)
+        self.held += len(piece.data) + _EVENT_BYTES * (piece.events or 1)
 
     @property
     def has_returned(self) -> bool:
@@ -151,7 +151,7 @@ class Reading:
 
     def done(self, piece: Piece) -> None:
         """Note that a piece is accepted, or safe among the dead letters."""
-        start, events = piece.start, len(piece.ids)
+        start, events = piece.start, piece.events
         self._under_way.discard(start)
         if self._undecided:
             self._undecided.discard(start)

@@ -6,9 +6,7 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Iterator
 from datetime import datetime
-from json.encoder import encode_basestring_ascii as _json
 
 from telemetry_spool.appending import Unsuitable
 from telemetry_spool.journal import PART_BYTES, PATIENCE_SECONDS
@@ -85,7 +83,8 @@ class Receipts:
         self._journal = receipts_journal(directories).of(owner)
         self._endpoint = json.dumps(endpoint)
         self._keep_sent = keep_sent
-        self._waiting: deque[str] = deque()
+        self._waiting: deque[bytes] = deque()
+        self._count = 0
         self._patience = PATIENCE_SECONDS
         self._untrimmed = 0
         self._now: datetime | None = None
@@ -96,34 +95,38 @@ class Receipts:
         if now is not self._now:
             self._now = now
             self._end = f'"sent_at": "{now.isoformat()}", "endpoint": {self._endpoint}'
-        end = self._end
         if self._keep_sent:
-            self._waiting.extend(_with_bytes(piece, end))
+            self._waiting.append(_with_bytes(piece, self._end))
         else:
-            for id_, label in zip(piece.ids, piece.labels, strict=True):
-                self._waiting.append(
-                    f'{{"id": "{id_}", "event_type": {_json(label.event_type)}, '
-                    f'"date": {_json(label.date)}, {end}}}\n'
-                )
-        if len(self._waiting) > _WRITTEN_RECEIPTS and self._patience:
+            self._waiting.append(piece.manifest.receipts(self._end))
+        self._count += piece.events
+        if self._count > _WRITTEN_RECEIPTS and self._patience:
             self.flush(now)
-        excess = len(self._waiting) - _WAITING_RECEIPTS
+        excess = self._count - _WAITING_RECEIPTS
         if excess > 0:
             self._drop(max(excess, _DROPPED_RECEIPTS))
 
     def _drop(self, count: int) -> None:
-        for _ in range(count):
-            self._waiting.popleft()
+        self._count -= count
+        left = count
+        while left:
+            oldest = self._waiting.popleft()
+            receipts = oldest.count(b"\n")
+            if receipts > left:
+                self._waiting.appendleft(oldest.split(b"\n", left)[-1])
+                break
+            left -= receipts
         where = self._journal.directory
         _log.warning("%d receipts were dropped: %s cannot be written", count, where)
 
     def flush(self, now: datetime) -> None:
         """Write down what is waiting; on failure it waits on, and the log says so."""
         try:
-            self._untrimmed += self._journal.append_text(
-                "".join(self._waiting), now, self._patience
+            self._untrimmed += self._journal.append_lines(
+                b"".join(self._waiting), now, self._patience
             )
             self._waiting.clear()
+            self._count = 0
             if self._untrimmed >= PART_BYTES:
                 self._untrimmed = 0
                 trim_receipts(self._journal, now)
@@ -135,7 +138,9 @@ class Receipts:
             self._patience = PATIENCE_SECONDS
 
 
-def _with_bytes(piece: Piece, end: str) -> Iterator[str]:
-    for id_, label, body in zip(piece.ids, piece.labels, piece.lines(), strict=True):
-        receipt = {"id": id_, "event_type": label.event_type, "date": label.date}
-        yield f'{json.dumps(receipt)[:-1]}, {end}, "event": {json.dumps(body.decode())}}}\n'
+def _with_bytes(piece: Piece, rest: str) -> bytes:
+    receipts = piece.manifest.receipts(f'{rest}, "event": ').splitlines()
+    return b"".join(
+        b"%b%b}\n" % (receipt[:-1], json.dumps(line.decode()).encode())
+        for receipt, line in zip(receipts, piece.lines(), strict=True)
+    )

@@ -39,7 +39,8 @@ class EventSink:
 
     def request(self, piece: Piece) -> Request:
         """Return the request that carries this event."""
-        given = event_headers(piece.ids[0], piece.labels[0].agent)
+        (entry,) = piece.manifest.entries()
+        given = event_headers(entry.id, entry.agent)
         given.update(self._extra)
         return Request(piece.data, given)
 
@@ -59,7 +60,7 @@ class BatchSink:
 
     def request(self, piece: Piece) -> Request:
         """Return the request that carries this batch."""
-        key = id_hash()(bytes.fromhex("".join(piece.ids))).hexdigest()
+        key = id_hash()(piece.manifest.ids()).hexdigest()
         given = {
             "Content-Type": "application/x-ndjson",
             "User-Agent": OWN_AGENT,

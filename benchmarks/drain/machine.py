@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.drain.peers import Peers
 
-_LIBRARIES = ("requests", "urllib3", "pycurl", "msgspec", "isal", "zstandard")
+_LIBRARIES = ("requests", "urllib3", "pycurl", "isal", "zstandard")
 _VERSION = re.compile(r"\d+\.\d+(\.\d+)*")
 _PATIENCE_SECONDS = 20
 

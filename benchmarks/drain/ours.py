@@ -19,7 +19,7 @@ FAST_PYTHON = Path(sys.executable)
 PLAIN_PYTHON = REPOSITORY / ".cache" / "bench-plain-venv" / "bin" / "python"
 """An interpreter that has this package without its extra [fast]."""
 
-FAST = ("pycurl", "msgspec", "isal", "zstandard")
+FAST = ("pycurl", "isal", "zstandard")
 _UNWANTED = ("FLWR_", "DO_NOT_TRACK", "PYTHONDONTWRITEBYTECODE", "XDG_")
 
 

@@ -41,6 +41,7 @@ OTHERS = {
 _SOURCES = (
     "telemetry_spool",
     "uploader",
+    "hatch_build.py",
     "startup",
     "systemd",
     "launchd",

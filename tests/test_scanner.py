@@ -1,22 +1,37 @@
-"""What a line says of itself: the same with `msgspec` and without it."""
+"""What a line says of itself: the same with the compiled part and without it."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from telemetry_spool.events import LABEL_CHARACTERS, Malformed
-from telemetry_spool.headers import OWN_AGENT
 from telemetry_spool.segment import Line
 from tests.support.events import event
-from uploader.labels import Label, _read_all, label_of, labels_of
+from uploader.manifest import Entry, Listed, entry_of
+from uploader.scanner import scanner, why_not
 
-read_all = pytest.importorskip("uploader.fast_labels", reason="there is no msgspec").read_all
+_compiled = scanner()
+if _compiled is None:
+    pytest.skip(f"there is no compiled part: {why_not()}", allow_module_level=True)
+COMPILED = _compiled
+
+REST = '"sent_at": "now", "endpoint": "https://example.org"'
+
+USUAL = {
+    "Flower's": event("A"),
+    "no fields": b"{}",
+    "details": b'{"event_type": "A", "context": {"date": "1", "x": [1, {}]}}',
+    "white space": b'\t{ "a" : [ 1 , 2.5e-3 , true , null ] , "b" : { } }\r',
+    "letters": '{"event_type": "A", "ü": "\u20ac\U0001f33b"}'.encode(),
+    "escapes": b'{"x": "\\"\\\\\\/\\b\\f\\n\\r\\t\\u00fC\\ud83d\\ude00"}',
+    "no type": b'{"event_type": 1, "context": {"date": null, "flower": null}}',
+    "another package": b'{"context": {"package": {"package_name": "a", "package_version": "1"}}}',
+}
 
 ODD = {
     "nothing": b"",
@@ -93,40 +108,63 @@ ODD = {
 }
 
 
-def told(labels: Sequence[Label], *, agents: bool) -> list[tuple[str, ...]]:
-    """Return what labels say, with the User-Agents if those are asked for."""
-    return [(label.event_type, label.date, *([label.agent] if agents else [])) for label in labels]
+def scan(*lines: bytes) -> list[Entry] | None:
+    """Return what the compiled part reads in lines."""
+    found = COMPILED.scan(b"".join(line + b"\n" for line in lines))
+    return None if found is None else list(found.entries())
 
 
-def with_json(line: bytes) -> Label | Malformed:
-    """Read a line as it is read without msgspec."""
-    return label_of(Line(0, len(line) + 1, line))
+def closely(line: bytes) -> Entry | Malformed:
+    """Read a line as it is read without the compiled part."""
+    return entry_of(Line(0, len(line) + 1, line))
 
 
-def check(line: bytes, *, agents: bool) -> bool:
-    """Check that both ways of reading agree; tell whether msgspec had anything to say."""
-    fast = read_all([line], agents=agents)
-    if fast is None:
+def check(line: bytes) -> bool:
+    """Check that both ways of reading agree; tell whether the compiled part had anything to say."""
+    found = scan(line)
+    if found is None:
         return False
-    slow = with_json(line)
-    assert not isinstance(slow, Malformed), slow.reason
-    assert told(fast, agents=agents) == told([slow], agents=agents)
+    assert found == [closely(line)]
     return True
 
 
-@pytest.mark.parametrize("agents", [True, False])
 @pytest.mark.parametrize("line", ODD.values(), ids=ODD)
-def test_odd_lines_are_read_alike(line: bytes, *, agents: bool) -> None:
+def test_odd_lines_are_read_alike(line: bytes) -> None:
     """What one of the two takes for an event the other one takes for the same."""
-    check(line, agents=agents)
+    check(line)
 
 
-@pytest.mark.parametrize("agents", [True, False])
-def test_usual_lines_are_read_the_fast_way(*, agents: bool) -> None:
+@pytest.mark.parametrize("line", USUAL.values(), ids=USUAL)
+def test_usual_lines_are_read_the_fast_way(line: bytes) -> None:
     """Else all of this would be for nothing."""
-    assert check(event("A"), agents=agents)
-    assert check(b"{}", agents=agents)
-    assert check(b'{"event_type": "A", "context": {"date": "1", "x": [1, {}]}}', agents=agents)
+    assert check(line)
+
+
+@pytest.mark.parametrize(
+    "end", [b'"', b'\\"', b"\\\\", b"\x1f", b"\x7f", b"\x80", b"\xc3\xbc", b""]
+)
+def test_strings_of_any_length_are_read_alike(end: bytes) -> None:
+    """They are looked at many bytes at a time; what ends them may be at any of those."""
+    for size in range(70):
+        start = b'{"x": "' + b"a" * size + end
+        for line in (start, start + b'"}', start + b'a"}'):
+            check(line)
+
+
+@pytest.mark.parametrize(
+    "character", ["\x80", "\u07ff", "\u0800", "\ud7ff", "\ue000", "\U0010ffff"]
+)
+def test_letters_of_all_lengths_are_read_the_fast_way(character: str) -> None:
+    """The first and the last of each length in UTF-8."""
+    assert check(f'{{"x": "{character}", "y{character}": 1}}'.encode())
+
+
+def test_bytes_that_are_no_letters_are_read_alike() -> None:
+    """All that may begin one, before all that matter as the next."""
+    for first in range(0x80, 0x100):
+        for second in (0x00, 0x22, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF):
+            for rest in (b"", b"\x80", b"\xbf\xbf", b"\x80\x80\x80", b"\x80\xc0", b'\x80"'):
+                check(b'{"x": "' + bytes([first, second]) + rest + b'"}')
 
 
 _TEXTS = st.one_of(st.text(max_size=5), st.sampled_from(["event_type", "context", "date"]))
@@ -181,41 +219,74 @@ def damaged(draw: st.DrawFn) -> bytes:
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
-@given(damaged(), st.booleans())
-@example(b'{"event_type": "\\ud800"}', True)
-def test_any_line_is_read_alike(line: bytes, agents: bool) -> None:
+@given(damaged())
+@example(b'{"event_type": "\\ud800"}')
+def test_any_line_is_read_alike(line: bytes) -> None:
     """Whatever is in it."""
-    check(line, agents=agents)
+    check(line)
 
 
 @pytest.mark.parametrize("bad", [b"", b"[]", b"{", b'{"a": "\xff"}'])
-@pytest.mark.parametrize("without", [True, False])
-def test_one_odd_line_is_enough_for_a_closer_look(
-    bad: bytes, monkeypatch: pytest.MonkeyPatch, *, without: bool
+def test_one_odd_line_is_enough_for_a_closer_look(bad: bytes) -> None:
+    """Wherever it is."""
+    assert scan(event("A"), event("B")) is not None
+    assert scan(event("A"), bad) is None
+    assert scan(bad, event("A")) is None
+
+
+def test_a_last_line_without_its_end_takes_a_closer_look() -> None:
+    """It is not all there."""
+    assert COMPILED.scan(event("A") + b"\n" + event("B")) is None
+    assert COMPILED.scan(b"") is None
+
+
+@given(st.lists(_JSON, min_size=1, max_size=20), st.data())
+def test_a_manifest_is_the_same_as_one_that_was_listed(
+    lines: list[bytes], data: st.DataObject
 ) -> None:
-    """With msgspec and without it."""
-    if without:
-        hide_msgspec(monkeypatch)
-    assert labels_of([event("A"), event("B")]) is not None
-    assert labels_of([event("A"), bad]) is None
-    assert labels_of([bad, event("A")]) is None
+    """Ids, entries and receipts, of all of it and of each part."""
+    scanned = COMPILED.scan(b"".join(line + b"\n" for line in lines))
+    listed = Listed([entry for entry in map(closely, lines) if isinstance(entry, Entry)])
+    assume(scanned is not None)
+    assert scanned is not None
+
+    start = data.draw(st.integers(0, len(lines) - 1))
+    stop = data.draw(st.integers(start + 1, len(lines) + 1))
+    for one, other in ((scanned, listed), (scanned.part(start, stop), listed.part(start, stop))):
+        assert len(one) == len(other)
+        assert list(one.entries()) == list(other.entries())
+        assert one.ids() == other.ids()
+        assert one.receipts(REST) == other.receipts(REST)
 
 
-def test_without_msgspec_labels_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is slower, and that is all."""
-    lines = [event("A"), event("B", version="9.9.9"), b"{}"]
-    fast = labels_of(lines)
-    hide_msgspec(monkeypatch)
-    slow = labels_of(lines)
+def test_the_longest_labels_have_room_in_receipts() -> None:
+    """With nothing to spare."""
+    line = json.dumps(
+        {"event_type": "A" * LABEL_CHARACTERS, "context": {"date": "1" * LABEL_CHARACTERS}}
+    ).encode()
+    scanned = COMPILED.scan((line + b"\n") * 500)
 
-    assert fast is not None
-    assert slow is not None
-    assert type(slow[0]) is not type(fast[0])
-    assert told(slow, agents=True) == told(fast, agents=True)
-    assert [label.agent for label in slow] == ["flwr/1.41.0", "flwr/9.9.9", OWN_AGENT]
+    assert scanned is not None
+    (one,) = {*scanned.receipts(REST).splitlines()}
+    assert json.loads(one)["event_type"] == "A" * LABEL_CHARACTERS
 
 
-def hide_msgspec(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the library look as if it was not installed, to this test."""
-    monkeypatch.setitem(sys.modules, "uploader.fast_labels", None)
-    monkeypatch.setattr("uploader.labels._read_all", _read_all.__wrapped__)
+@pytest.mark.parametrize(
+    "content", [None, b"", b"no library"], ids=["absent", "empty", "something else"]
+)
+def test_without_the_compiled_part_it_is_said_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+) -> None:
+    """And lines are read all the same."""
+    library = tmp_path / "_lines.so"
+    if content is not None:
+        library.write_bytes(content)
+    monkeypatch.setattr("uploader.scanner.LIBRARY", library)
+
+    assert scanner.__wrapped__() is None
+    assert why_not()
+
+
+def test_with_the_compiled_part_there_is_nothing_to_say() -> None:
+    """It has proved itself when it was loaded."""
+    assert why_not() == ""
