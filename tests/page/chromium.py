@@ -41,6 +41,10 @@ class BrowserError(AssertionError):
     """Chromium answered with an error, or not at all."""
 
 
+class Replaced(BrowserError):
+    """The page was loaded again before it could answer."""
+
+
 class Browser:
     """A running Chromium that speaks the DevTools protocol over pipes."""
 
@@ -62,7 +66,8 @@ class Browser:
             answer = self.next_message()
             if answer.get("id") == self._last_id:
                 if "error" in answer:
-                    raise BrowserError(f"{method}: {answer['error']}")
+                    gone = "navigated" in answer["error"]["message"]
+                    raise (Replaced if gone else BrowserError)(f"{method}: {answer['error']}")
                 result: dict[str, Any] = answer["result"]
                 return result
 
@@ -140,10 +145,16 @@ class Tab:
             self._browser.next_message()
 
     def evaluate(self, expression: str) -> Any:
-        """Return what an expression is in the page; it may be a promise."""
-        done = self.call(
-            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
-        )
+        """Return what an expression is in the page; it may be a promise.
+
+        A page that is loaded again meanwhile is asked again.
+        """
+        try:
+            done = self.call(
+                "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+            )
+        except Replaced:
+            return self.evaluate(expression)
         if "exceptionDetails" in done:
             raise BrowserError(f"{expression}: {done['exceptionDetails']}")
         return done["result"].get("value")
