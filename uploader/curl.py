@@ -26,6 +26,10 @@ class CurlTransport:
         self._carrier.probe(0, headers)
         return self._result()
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._carrier.end()
+
     def _result(self) -> Answer | Failure:
         while True:
             for message in self._carrier.collect(3600.0):

@@ -12,6 +12,7 @@ import pycurl
 
 from uploader.carrier import Delivered
 from uploader.curl_answers import Answers
+from uploader.curl_closing import close
 from uploader.curl_exchange import Exchange
 from uploader.curl_route import Route
 from uploader.outcome import Answer, Failure
@@ -49,7 +50,7 @@ class Exchanges:
             self._waiting.append((route, ticket, body, headers))
             return
         if self._distrusted and not self._under_way:
-            self._multi.close()
+            close(self._multi)
             self._multi = _multi(self._limit)
             self._distrusted = False
         exchange = self._exchange(route) if body is not None else self._new(route)
@@ -103,7 +104,7 @@ class Exchanges:
         self._under_way.clear()
         self._free.clear()
         self._waiting.clear()
-        self._multi.close()
+        close(self._multi)
 
     def _exchange(self, route: Route) -> Exchange:
         while self._free:

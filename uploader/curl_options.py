@@ -39,7 +39,7 @@ def header_list(headers: Mapping[str, str]) -> list[str]:
     return lines
 
 
-# Not to wait for the name server when all is over: curl's own word for it, which pycurl has not.
+# Not to wait for the name server when all is over, before libcurl 8.20: pycurl has no word for it.
 _QUICK_EXIT = 322
 
 

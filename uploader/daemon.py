@@ -82,10 +82,13 @@ class Daemon:
 
     def serve(self) -> None:
         """Work until asked to stop. Raises OSError if the spool could not be used even once."""
-        while not self._stopping:
-            self._serve_one_spool()
-            if self._reload_asked and self._reload():
-                self._renew_engine()
+        try:
+            while not self._stopping:
+                self._serve_one_spool()
+                if self._reload_asked and self._reload():
+                    self._renew_engine()
+        finally:
+            self._engine.retire()
 
     def _serve_one_spool(self) -> None:
         """Work with one spool directory until there is another one, or something to be done."""

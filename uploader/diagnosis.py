@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -33,6 +34,10 @@ class Prober(Protocol):
         """Ask, and return what came back."""
         ...
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        ...
+
 
 def diagnose(
     config: UploaderConfig, consent: Consent, connect: Callable[[], Prober]
@@ -47,7 +52,9 @@ def diagnose(
         yield Check("network", f"not tried: in mode {consent.mode.value} nothing is sent")
         return
     yield _name(config)
-    yield endpoint(connect().probe(_HEADERS))
+    with closing(connect()) as prober:
+        result = prober.probe(_HEADERS)
+    yield endpoint(result)
 
 
 def _name(config: UploaderConfig) -> Check:

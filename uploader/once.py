@@ -71,6 +71,7 @@ def drain(config: UploaderConfig, wait: float, progress: Callable[[Engine], None
         return replace(result, rejected=engine.counters.rejected)
     finally:
         lock.close()
+        engine.retire()
 
 
 def _go_on(

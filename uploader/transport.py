@@ -74,6 +74,10 @@ class RequestsTransport:
         request = requests.Request("OPTIONS", self._destination.endpoint).prepare()
         return self._exchange(request, {"Accept-Encoding": "identity", **headers})
 
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._adapter.close()
+
     def _exchange(
         self, request: requests.PreparedRequest, headers: dict[str, str]
     ) -> Answer | Failure:

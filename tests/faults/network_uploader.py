@@ -70,12 +70,12 @@ class Uploader:
         )
 
     @contextmanager
-    def running(self) -> Iterator[Daemon]:
-        """Run the daemon; it is stopped at the end if it has not been."""
+    def running(self, command: str = "run") -> Iterator[Daemon]:
+        """Run the daemon, or another command; it is stopped at the end if it has not been."""
         log = self.place.root.parent / "uploader.log"
         with log.open("ab") as errors:
             process = subprocess.Popen(
-                self._command("run"), env=self._environ, stderr=errors, start_new_session=True
+                self._command(command), env=self._environ, stderr=errors, start_new_session=True
             )
             try:
                 yield Daemon(process, self.place, log)

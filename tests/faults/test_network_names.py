@@ -16,8 +16,8 @@ from tests.conftest import Place
 from tests.faults.network_peer import PATH
 from tests.faults.network_rows import EVENTS, Row, fault, with_both
 from tests.faults.network_runs import play, verify
-from tests.faults.network_uploader import Stage, Uploader, aftermath
-from tests.faults.table import survives, survives_each
+from tests.faults.network_uploader import Stage, Uploader, aftermath, over, over_each_transport
+from tests.faults.table import survives_each
 
 KEPT = "the events stay in the spool; the endpoint is tried again"
 
@@ -94,6 +94,9 @@ ROWS = [
 
 CASES = with_both(ROWS)
 
+NO_LOSS = "nothing is lost"
+STOPPED = {"run": 0, "once": 75}
+
 
 @survives_each(row.fault for row in ROWS)
 @pytest.mark.parametrize("row", CASES, ids=[case.name for case in CASES])
@@ -102,8 +105,15 @@ def test_a_name_that_is_not_found_leaves_everything(row: Row, tmp_path: Path) ->
     verify(row, play(row, tmp_path))
 
 
-@survives("network", "SIGTERM while a name server does not answer", "exit 0; nothing is lost")
-def test_a_stop_does_not_wait_for_the_name_server(tmp_path: Path) -> None:
+@survives_each(
+    fault(f"SIGTERM to `{command}` while a name server does not answer", f"exit {code}; {NO_LOSS}")
+    for command, code in STOPPED.items()
+)
+@pytest.mark.parametrize("command", STOPPED)
+@over_each_transport
+def test_a_stop_does_not_wait_for_the_name_server(
+    command: str, transport: str, tmp_path: Path
+) -> None:
     """The resolver would wait for minutes; the uploader leaves it behind."""
     place = Place(tmp_path / "telemetry")
     spool = place.open()
@@ -111,11 +121,9 @@ def test_a_stop_does_not_wait_for_the_name_server(tmp_path: Path) -> None:
         spool.append(line)
     stage = names(tmp_path, "deaf", "options timeout:30 attempts:5")
 
-    # curl ends only when the resolver of the system has given up, after minutes.
-    with_threads = {"FLWR_TELEMETRY_TRANSPORT": "requests"}
-    with Uploader(place, stage, with_threads).running() as daemon:
-        asked = daemon.wait_for_file(tmp_path / "asked")
-        exit_code = daemon.stop()
+    with Uploader(place, stage, over(transport)).running(command) as uploader:
+        asked = uploader.wait_for_file(tmp_path / "asked")
+        exit_code = uploader.stop()
 
-    assert (asked, exit_code) == (True, 0)
+    assert (asked, exit_code) == (True, STOPPED[command])
     assert aftermath(place).spool == EVENTS
