@@ -267,6 +267,23 @@ def test_a_slow_line_may_take_longer_than_an_answer(client: Client) -> None:
     assert isinstance(result, Answer), result
 
 
+def test_a_body_may_take_longer_than_a_connection(client: Client) -> None:
+    """The endpoint is near, and busy."""
+    pause = threading.Event()
+    body = b"x" * (24 * 2**20)
+
+    def talk(connection: socket.socket) -> None:
+        pause.wait(1.0)
+        if read_request(connection).endswith(body):
+            connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
+
+    with RawServer(talk) as server:
+        sender = client.transport(f"http://127.0.0.1:{server.port}/", connect_timeout=0.3)
+        result = sender.send(body, HEADERS)
+
+    assert result == Answer(201)
+
+
 def test_a_body_that_gets_stuck_is_the_network(client: Client) -> None:
     """Nobody reads it: there is no waiting for ever."""
     done = threading.Event()

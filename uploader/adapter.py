@@ -33,16 +33,18 @@ class _Exchange(HTTPConnection):
     """
 
     response_class = Response
+    sending_timeout: float
     _kept: list[bytes] | None = None
 
     def request(  # type: ignore[override]
         self, method: str, url: str, body: bytes | None, headers: Mapping[str, str], **_: object
     ) -> None:
         """Send a request whose headers are complete but for `Host`."""
-        sock: Any = self.sock
-        # Sending may take as long as an answer, but no less because the last answer took its time.
-        if sock is not None and sock.gettimeout() < self.timeout:
-            sock.settimeout(self.timeout)
+        if self.sock is None:
+            self.connect()
+        # Neither what connecting may take nor what the last answer has left is for sending.
+        if self.sock.gettimeout() != self.sending_timeout:
+            self.sock.settimeout(self.sending_timeout)
         self.putrequest(method, url, skip_accept_encoding=True)
         for name, value in headers.items():
             HTTPConnection.putheader(self, name, value)  # urllib3's looks for its own marks
@@ -84,28 +86,28 @@ class _Pool(HTTPConnectionPool):
 
 
 @cache
-def _of_exchanges(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+def _of_exchanges(
+    pool: type[HTTPConnectionPool], sending_timeout: float
+) -> type[HTTPConnectionPool]:
     """Return the same kind of pool, with exchanges for connections."""
     if issubclass(pool, _Pool):
         return pool
     connection: Any = pool.ConnectionCls
-    kind = type(connection.__name__, (_Exchange, connection), {})
+    bases = (_Exchange, connection)
+    kind = type(connection.__name__, bases, {"sending_timeout": sending_timeout})
     return type(pool.__name__, (_Pool, pool), {"ConnectionCls": kind})
-
-
-def _use_exchanges(manager: PoolManager) -> None:
-    kinds = manager.pool_classes_by_scheme
-    manager.pool_classes_by_scheme = {scheme: _of_exchanges(kinds[scheme]) for scheme in kinds}
 
 
 class LeanAdapter(HTTPAdapter):
     """An adapter for one endpoint; what `send` returns is a `Reply`.
 
     The same object for `proxies` means the same way to the endpoint: it is worked out once. An
-    answer has the read timeout to come, all of it.
+    answer has the read timeout to come, all of it; sending has `sending_timeout` seconds for each
+    part.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sending_timeout: float) -> None:
+        self._sending_timeout = sending_timeout
         super().__init__()
         self._pool: Any = None
         self._pool_for: object = self
@@ -115,13 +117,19 @@ class LeanAdapter(HTTPAdapter):
     def init_poolmanager(self, *arguments: Any, **named: Any) -> None:
         """Make the pool manager for connections without a proxy."""
         super().init_poolmanager(*arguments, **named)
-        _use_exchanges(self.poolmanager)
+        self._use_exchanges(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
         """Return the pool manager for a proxy."""
         manager = super().proxy_manager_for(proxy, **named)
-        _use_exchanges(manager)
+        self._use_exchanges(manager)
         return manager
+
+    def _use_exchanges(self, manager: PoolManager) -> None:
+        kinds = manager.pool_classes_by_scheme
+        manager.pool_classes_by_scheme = {
+            scheme: _of_exchanges(kinds[scheme], self._sending_timeout) for scheme in kinds
+        }
 
     def get_connection_with_tls_context(
         self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None

@@ -57,7 +57,7 @@ class RequestsTransport:
             connect=destination.connect_timeout, read=destination.read_timeout
         )
         self._session = requests.Session()
-        self._adapter = LeanAdapter()
+        self._adapter = LeanAdapter(destination.read_timeout)
         self._request: requests.PreparedRequest | None = None
         self._settings: Mapping[str, Any] = {}
         self._settled_at = -math.inf
