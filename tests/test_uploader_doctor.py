@@ -38,6 +38,22 @@ def test_the_endpoint_is_asked_once_and_given_nothing(place: Place) -> None:
     assert len(site.place.lines()) == 3
 
 
+@pytest.mark.parametrize("transport", ["requests", "pycurl"])
+def test_an_endpoint_that_wants_credentials_gets_them(
+    place: Place, endpoint: Endpoint, transport: str
+) -> None:
+    """As with every event; and nobody else gets to see them."""
+    endpoint.answer = lambda request: Answer(
+        200 if request.headers["Authorization"] == "Bearer horse" else 401
+    )
+    site = Site(place, endpoint.url, authorization="Bearer horse", transport=transport)
+
+    ended = site.uploader("doctor")
+
+    assert (ended.code, len(endpoint.requests)) == (0, 1)
+    assert "horse" not in ended.stdout + ended.stderr
+
+
 @pytest.mark.parametrize("mode", [Mode.LOCAL, Mode.OFF], ids=["local", "off"])
 def test_without_consent_nobody_is_asked(place: Place, mode: Mode) -> None:
     """Not even the name is looked up."""

@@ -52,8 +52,10 @@ def diagnose(
         yield Check("network", f"not tried: in mode {consent.mode.value} nothing is sent")
         return
     yield _name(config)
+    # Without it, an endpoint that wants it would seem to be out of order.
+    authorization = {"Authorization": config.authorization} if config.authorization else {}
     with closing(connect()) as prober:
-        result = prober.probe(_HEADERS)
+        result = prober.probe(_HEADERS | authorization)
     yield endpoint(result)
 
 

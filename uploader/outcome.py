@@ -24,10 +24,11 @@ _UNDERSTOOD_REJECTIONS = {
 }
 _TEMPORARY = (408, 425, 429)
 _CHECK_ENDPOINT = "check the setting `endpoint` (telemetry-uploader check)"
+_CHECK_CREDENTIALS = "check the settings `authorization` and `endpoint` (telemetry-uploader check)"
 _CHECK_BATCH = "check the settings `endpoint`, `sink` and `compression` (telemetry-uploader check)"
 _OPERATOR_ERRORS = {
-    401: "the endpoint wants credentials that this uploader does not have: " + _CHECK_ENDPOINT,
-    403: "the endpoint or a proxy forbids the request: " + _CHECK_ENDPOINT,
+    401: "the endpoint wants other credentials than this uploader has: " + _CHECK_CREDENTIALS,
+    403: "the endpoint or a proxy forbids the request: " + _CHECK_CREDENTIALS,
     404: "there is nothing at this address: " + _CHECK_ENDPOINT,
     405: "the address does not take POST: " + _CHECK_ENDPOINT,
     407: "the proxy wants credentials: put them into the setting `proxy`, or into "

@@ -32,7 +32,8 @@ NO_CREDENTIALS = Case(
     Answer(401),
     "held",
     "HTTP 401",
-    f"the endpoint wants credentials that this uploader does not have: {CHECK}",
+    "the endpoint wants other credentials than this uploader has: check the settings "
+    "`authorization` and `endpoint` (telemetry-uploader check)",
 )
 MOVED = Case(
     Answer(302, {"Location": "https://new.example.org/"}),

@@ -23,6 +23,7 @@ SENT = "the events are accepted"
 
 PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
 CHECK = "check the setting `endpoint`"
+CHECK_CREDENTIALS = "check the settings `authorization` and `endpoint`"
 
 # Seconds, with room for a machine that is slow to write its status.
 NEAR_THE_CAP = (300, 900)
@@ -103,8 +104,8 @@ ROWS = [
     held(301, "301 without Location", answer(301, b"")),
     held(304, "304", b"HTTP/1.1 304 Not Modified\r\n\r\n"),
     rejected(400, "400"),
-    held(401, "401", answer(401, b"{}", 'WWW-Authenticate: Basic realm="x"')),
-    held(403, "403 with JSON", answer(403, b'{"error": "forbidden"}')),
+    held(401, "401", answer(401, b"{}", 'WWW-Authenticate: Basic realm="x"'), CHECK_CREDENTIALS),
+    held(403, "403 with JSON", answer(403, b'{"error": "forbidden"}'), CHECK_CREDENTIALS),
     held(404, "404", html(404)),
     held(405, "405", answer(405, b"")),
     held(407, "407 from the endpoint", answer(407, b""), "HTTPS_PROXY=http://USER:PASSWORD@"),

@@ -281,7 +281,7 @@ ROWS = [
         plain(refusing_and_breaking_off(401)),
         activity="held",
         reason="HTTP 401",
-        remedy="check the setting `endpoint`",
+        remedy="check the settings `authorization` and `endpoint`",
     ),
     taken("100 Continue before the answer", accepted_with(CONTINUE + answer(201))),
     taken("an answer in chunks", accepted_with(CHUNKS + b"0\r\n\r\n")),
