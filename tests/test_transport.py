@@ -9,6 +9,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -209,36 +210,34 @@ def test_a_body_is_cut_only_where_there_is_more(
     assert (len(answer.body), answer.cut) == (BODY_BYTES, cut)
 
 
-def test_a_trickle_does_not_keep_the_lane(client: Client) -> None:
-    """Each byte comes in time, and all of them would take for ever."""
+@contextmanager
+def trickling(at_once: bytes, slowly: bytes) -> Iterator[str]:
+    """Run a server whose answer comes byte by byte, without end, and return its URL."""
     done = threading.Event()
 
     def talk(connection: socket.socket) -> None:
         read_request(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        connection.sendall(at_once)
         while not done.wait(0.02):
-            connection.sendall(b" ")
+            connection.sendall(slowly)
 
     with RawServer(talk) as server:
-        answer = client.answer_to(f"http://127.0.0.1:{server.port}/", read_timeout=0.5)
+        yield f"http://127.0.0.1:{server.port}/"
         done.set()
+
+
+def test_a_trickle_does_not_keep_the_lane(client: Client) -> None:
+    """Each byte comes in time, and all of them would take for ever."""
+    with trickling(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n", b" ") as url:
+        answer = client.answer_to(url, read_timeout=0.5)
 
     assert answer.cut
 
 
 def test_headers_that_trickle_in_are_no_answer(client: Client) -> None:
     """Each byte comes in time, and all of them would take for ever."""
-    done = threading.Event()
-
-    def talk(connection: socket.socket) -> None:
-        read_request(connection)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-        while not done.wait(0.02):
-            connection.sendall(b"x")
-
-    with RawServer(talk) as server:
-        failure = client.failure_at(f"http://127.0.0.1:{server.port}/", read_timeout=0.5)
-        done.set()
+    with trickling(b"HTTP/1.1 200 OK\r\nX: ", b"x") as url:
+        failure = client.failure_at(url, read_timeout=0.5)
 
     assert failure.trouble is Trouble.NETWORK
 

@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 import pycurl
 
+from uploader.failures import no_tunnel, without_login
 from uploader.outcome import Failure, Trouble
 
 _NOT_TRUSTED = (
@@ -23,8 +24,6 @@ _NO_TUNNEL = (pycurl.E_RECV_ERROR, pycurl.E_COULDNT_CONNECT)
 # A peer that restarts breaks off the handshake: that is for no operator to mend. What the TLS
 # library itself objects to is quoted with its number.
 _BROKEN_OFF = re.compile("unexpected eof|SSL_ERROR_SYSCALL|SSL_ERROR_ZERO_RETURN|reset by peer")
-# A URL that cannot be parsed is in the library's words as it is, with what stands before its host.
-_LOGIN = re.compile(r"//\S*@")
 
 
 def failure(code: int, words: str, system_error: int = 0, connect_status: int = 0) -> Failure:
@@ -36,15 +35,13 @@ def failure(code: int, words: str, system_error: int = 0, connect_status: int = 
     refused = code in _NO_TUNNEL and connect_status not in (0, HTTPStatus.OK)
     if code == pycurl.E_COULDNT_CONNECT and system_error and not refused:
         words = f"{words}: {os.strerror(system_error)}"
-    trouble = _proxy_trouble(connect_status) if refused else _trouble(code, words)
-    return Failure(trouble, f"curl: ({code}) {_LOGIN.sub('//…@', words)}")
+    trouble = no_tunnel(connect_status) if refused else _trouble(code, words)
+    return Failure(trouble, f"curl: ({code}) {without_login(words)}")
 
 
 def wrong_setting(error: Exception) -> Failure:
     """Say of a URL or a CA bundle that it cannot be meant."""
-    return Failure(
-        Trouble.CONFIGURATION, f"{type(error).__name__}: {_LOGIN.sub('//…@', str(error))}"
-    )
+    return Failure(Trouble.CONFIGURATION, f"{type(error).__name__}: {without_login(str(error))}")
 
 
 def took_too_long(what: str) -> Failure:
@@ -58,13 +55,3 @@ def _trouble(code: int, words: str) -> Trouble:
     if code == pycurl.E_SSL_CONNECT_ERROR and not _BROKEN_OFF.search(words):
         return Trouble.TLS
     return Trouble.CONFIGURATION if code == pycurl.E_URL_MALFORMAT else Trouble.NETWORK
-
-
-def _proxy_trouble(status: int) -> Trouble:
-    match status:
-        case 401 | 407:
-            return Trouble.PROXY_CREDENTIALS
-        case 403 | 404 | 405:
-            return Trouble.PROXY_REFUSAL
-        case _:
-            return Trouble.NETWORK

@@ -16,6 +16,7 @@ from urllib3.exceptions import HTTPError
 from telemetry_spool.headers import on_the_wire
 from uploader.adapter import LeanAdapter
 from uploader.destination import Destination
+from uploader.failures import no_tunnel, without_login
 from uploader.outcome import Answer, Failure, Trouble
 from uploader.reply import Reply
 
@@ -26,10 +27,6 @@ _SETTLED_SECONDS = 30.0
 _BROKEN_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 # The words of http.client, which has no exception of its own for a proxy's answer to CONNECT.
 _NO_TUNNEL = re.compile("Tunnel connection failed: ([0-9]{3})")
-
-
-# A URL that cannot be parsed is in the library's words as it is, with what stands before its host.
-_LOGIN = re.compile(r"//\S*@")
 
 
 class Transport(Protocol):
@@ -128,19 +125,13 @@ def _answer(reply: Reply) -> Answer:
 
 
 def _proxy_trouble(error: Exception) -> Trouble:
-    no_tunnel = _NO_TUNNEL.search(str(_innermost(error)))
-    match int(no_tunnel[1]) if no_tunnel else None:
-        case 401 | 407:
-            return Trouble.PROXY_CREDENTIALS
-        case 403 | 404 | 405:
-            return Trouble.PROXY_REFUSAL
-        case _:
-            return Trouble.NETWORK
+    said = _NO_TUNNEL.search(str(_innermost(error)))
+    return no_tunnel(int(said[1]) if said else None)
 
 
 def _words(error: Exception) -> str:
     inner = _innermost(error)
-    return f"{type(inner).__name__}: {_LOGIN.sub('//…@', str(inner))}"
+    return f"{type(inner).__name__}: {without_login(str(inner))}"
 
 
 def _innermost(error: Exception) -> BaseException:

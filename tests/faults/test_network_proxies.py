@@ -285,13 +285,6 @@ ROWS = [
 CASES = with_both(ROWS)
 
 
-@pytest.fixture(scope="module")
-def ahead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ahead]:
-    """Return what plays the rows."""
-    with Ahead(CASES, tmp_path_factory.mktemp("proxies")) as playing:
-        yield playing
-
-
 @survives_each(row.fault for row in ROWS)
 @pytest.mark.parametrize("row", CASES, ids=[case.name for case in CASES])
 def test_a_proxy_leaves_what_it_must(row: Row, ahead: Ahead) -> None:

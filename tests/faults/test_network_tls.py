@@ -219,13 +219,6 @@ ROWS = [
 CASES = with_both(ROWS)
 
 
-@pytest.fixture(scope="module")
-def ahead(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ahead]:
-    """Return what plays the rows."""
-    with Ahead(CASES, tmp_path_factory.mktemp("tls")) as playing:
-        yield playing
-
-
 @survives_each(row.fault for row in ROWS)
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1 is deprecated")
 @pytest.mark.parametrize("row", CASES, ids=[case.name for case in CASES])
