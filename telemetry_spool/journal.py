@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -64,10 +64,10 @@ class Journal:
 
     def _part(self, now: datetime) -> Path:
         """Return the day's last part, the next one if it is full; earlier ones may be deleted."""
-        part = 0
-        for (day, number), path in _ordered(self.directory):
-            if day == f"{now:%Y-%m-%d}":
-                part = number if path.stat().st_size < PART_BYTES else number + 1
+        today, part = f"{now:%Y-%m-%d}", 0
+        for (day, number), entry in _found(self.directory):
+            if day == today and number >= part:
+                part = number if entry.stat().st_size < PART_BYTES else number + 1
         return self.directory / paths.daily_name(now, part)
 
     def excess(self, now: datetime) -> list[Path]:
@@ -103,14 +103,16 @@ class Journal:
             return []
 
 
-def _ordered(directory: Path) -> list[tuple[tuple[str, int], Path]]:
-    found = []
+def _found(directory: Path) -> Iterator[tuple[tuple[str, int], os.DirEntry[str]]]:
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
                 place = paths.daily_order(entry.name)
                 if place is not None:
-                    found.append((place, Path(entry.path)))
+                    yield place, entry
     except FileNotFoundError:
-        return []
-    return sorted(found)
+        return
+
+
+def _ordered(directory: Path) -> list[tuple[tuple[str, int], Path]]:
+    return sorted((place, Path(entry.path)) for place, entry in _found(directory))

@@ -267,7 +267,7 @@ def test_the_longest_labels_have_room_in_receipts() -> None:
     scanned = COMPILED.scan((line + b"\n") * 500)
 
     assert scanned is not None
-    (one,) = {*scanned.receipts(REST).splitlines()}
+    (one,) = {*bytes(scanned.receipts(REST)).splitlines()}
     assert json.loads(one)["event_type"] == "A" * LABEL_CHARACTERS
 
 

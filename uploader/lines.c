@@ -407,7 +407,8 @@ static bool event_line(struct reader *r, struct line *line)
     return true;
 }
 
-static bool id(const struct hash *hash, void *context, const uint8_t *data, size_t size, uint8_t *to)
+static bool id(const struct hash *hash, void *context, const uint8_t *data, size_t size,
+               uint8_t *to)
 {
     return hash->begin(context, hash->algorithm, NULL) == 1 &&
            hash->update(context, data, size) == 1 && hash->end(context, to, NULL) == 1;
@@ -417,6 +418,19 @@ static bool id(const struct hash *hash, void *context, const uint8_t *data, size
 EXPORT uint32_t lines_version(void)
 {
     return VERSION << 16 | sizeof(struct line);
+}
+
+/* Return how many lines there are. */
+EXPORT size_t lines_count(const uint8_t *data, size_t size)
+{
+    const uint8_t *end = data + size;
+    size_t count = 0;
+
+    while ((data = memchr(data, '\n', (size_t)(end - data)))) {
+        data++;
+        count++;
+    }
+    return count;
 }
 
 /* Read `size` < 2^32 bytes, which end with a newline, into at most `room` lines, and their ids into
@@ -449,33 +463,41 @@ static uint8_t *copy(uint8_t *to, const void *from, size_t size)
 
 #define COPY_TEXT(to, text) copy(to, text, sizeof(text) - 1)
 
-/* Write a receipt for each of these lines: id, type and date, and what all have in common. Returns
-   how many bytes it took, at most `lines_receipt_bytes` and `rest_size` for each line. */
-EXPORT size_t lines_receipts(const uint8_t *data, const struct line *lines, const uint8_t *ids,
-                             size_t count, const uint8_t *rest, size_t rest_size, uint8_t *out)
-{
-    uint8_t *to = out;
+#define BEFORE_ID "{\"id\": \""
+#define BEFORE_TYPE "\", \"event_type\": \""
+#define BEFORE_DATE "\", \"date\": \""
+#define BEFORE_REST "\", "
+#define BEHIND_REST "}\n"
 
+/* Return how many bytes `lines_receipts` takes. */
+EXPORT size_t lines_receipt_bytes(const struct line *lines, size_t count, size_t rest_size)
+{
+    size_t each = sizeof(BEFORE_ID BEFORE_TYPE BEFORE_DATE BEFORE_REST BEHIND_REST) - 1 +
+                  2 * ID_BYTES + rest_size;
+    size_t size = count * each;
+
+    for (size_t i = 0; i < count; i++)
+        size += lines[i].type.size + lines[i].date.size;
+    return size;
+}
+
+/* Write a receipt for each of these lines: id, type and date, and what all have in common. */
+EXPORT void lines_receipts(const uint8_t *data, const struct line *lines, const uint8_t *ids,
+                           size_t count, const uint8_t *rest, size_t rest_size, uint8_t *to)
+{
     for (size_t i = 0; i < count; i++) {
-        to = COPY_TEXT(to, "{\"id\": \"");
+        to = COPY_TEXT(to, BEFORE_ID);
         for (size_t j = 0; j < ID_BYTES; j++) {
             uint8_t byte = ids[ID_BYTES * i + j];
             *to++ = (uint8_t)"0123456789abcdef"[byte >> 4];
             *to++ = (uint8_t)"0123456789abcdef"[byte & 15];
         }
-        to = COPY_TEXT(to, "\", \"event_type\": \"");
+        to = COPY_TEXT(to, BEFORE_TYPE);
         to = copy(to, data + lines[i].type.start, lines[i].type.size);
-        to = COPY_TEXT(to, "\", \"date\": \"");
+        to = COPY_TEXT(to, BEFORE_DATE);
         to = copy(to, data + lines[i].date.start, lines[i].date.size);
-        to = COPY_TEXT(to, "\", ");
+        to = COPY_TEXT(to, BEFORE_REST);
         to = copy(to, rest, rest_size);
-        to = COPY_TEXT(to, "}\n");
+        to = COPY_TEXT(to, BEHIND_REST);
     }
-    return (size_t)(to - out);
-}
-
-/* The most that a receipt takes besides what all have in common. */
-EXPORT size_t lines_receipt_bytes(void)
-{
-    return sizeof "{'id': '', 'event_type': '', 'date': '', }\n" + 2 * ID_BYTES + 2 * LONGEST_LABEL;
 }

@@ -35,7 +35,7 @@ class Manifest(Protocol):
         """Return the ids, 32 bytes each."""
         ...
 
-    def receipts(self, rest: str) -> bytes:
+    def receipts(self, rest: str) -> bytes | bytearray:
         """Return a receipt for each, one a line, with the members in `rest` behind its own."""
         ...
 

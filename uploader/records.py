@@ -83,7 +83,7 @@ class Receipts:
         self._journal = receipts_journal(directories).of(owner)
         self._endpoint = json.dumps(endpoint)
         self._keep_sent = keep_sent
-        self._waiting: deque[bytes] = deque()
+        self._waiting: deque[bytes | bytearray] = deque()
         self._count = 0
         self._patience = PATIENCE_SECONDS
         self._untrimmed = 0
@@ -139,7 +139,7 @@ class Receipts:
 
 
 def _with_bytes(piece: Piece, rest: str) -> bytes:
-    receipts = piece.manifest.receipts(f'{rest}, "event": ').splitlines()
+    receipts = bytes(piece.manifest.receipts(f'{rest}, "event": ')).splitlines()
     return b"".join(
         b"%b%b}\n" % (receipt[:-1], json.dumps(line.decode()).encode())
         for receipt, line in zip(receipts, piece.lines(), strict=True)

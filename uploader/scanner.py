@@ -13,6 +13,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from struct import Struct
+from typing import Any
 
 from telemetry_spool.headers import agent
 from uploader.manifest import Entry
@@ -48,28 +49,15 @@ class Scanner:
         if lines.lines_version() != _VERSION:
             raise OSError("it belongs to another version of this package")
         self._hash = _openssl()
-        self._scan = lines.lines_scan
-        self._scan.restype = ctypes.c_size_t
-        self._scan.argtypes = [
-            ctypes.c_char_p,
-            ctypes.c_size_t,
-            ctypes.POINTER(_Hash),
-            ctypes.c_void_p,
-            ctypes.c_void_p,
-            ctypes.c_size_t,
-        ]
-        self._receipts = lines.lines_receipts
-        self._receipts.restype = ctypes.c_size_t
-        self._receipts.argtypes = [
-            ctypes.c_char_p,
-            ctypes.c_void_p,
-            ctypes.c_void_p,
-            ctypes.c_size_t,
-            ctypes.c_char_p,
-            ctypes.c_size_t,
-            ctypes.c_void_p,
-        ]
-        self._receipt_bytes = int(lines.lines_receipt_bytes())
+        size, buffer, text = ctypes.c_size_t, ctypes.c_void_p, ctypes.c_char_p
+        self._count = _function(lines.lines_count, size, text, size)
+        self._scan = _function(
+            lines.lines_scan, size, text, size, ctypes.POINTER(_Hash), buffer, buffer, size
+        )
+        self._receipt_bytes = _function(lines.lines_receipt_bytes, size, buffer, size, size)
+        self._receipts = _function(
+            lines.lines_receipts, None, text, buffer, buffer, size, text, size, buffer
+        )
         self._prove()
 
     def _prove(self) -> None:
@@ -80,7 +68,7 @@ class Scanner:
 
     def scan(self, data: bytes) -> Scanned | None:
         """Read lines, each with its newline; None if one of them takes a closer look."""
-        room = data.count(b"\n")
+        room = self._count(data, len(data))
         lines, ids = bytearray(_LINE.size * room), bytearray(_ID_BYTES * room)
         if not room or not self._scan(
             data, len(data), self._hash, _address(lines), _address(ids), room
@@ -88,14 +76,12 @@ class Scanner:
             return None
         return Scanned(self, data, lines, ids)
 
-    def receipts(self, data: bytes, lines: bytearray, ids: bytearray, rest: bytes) -> bytes:
+    def receipts(self, data: bytes, lines: bytearray, ids: bytearray, rest: bytes) -> bytearray:
         """Return a receipt for each line that `scan` has read, with `rest` at its end."""
         count = len(ids) // _ID_BYTES
-        out = bytearray(count * (self._receipt_bytes + len(rest)))
-        size = self._receipts(
-            data, _address(lines), _address(ids), count, rest, len(rest), _address(out)
-        )
-        return bytes(memoryview(out)[:size])
+        out = bytearray(self._receipt_bytes(_address(lines), count, len(rest)))
+        self._receipts(data, _address(lines), _address(ids), count, rest, len(rest), _address(out))
+        return out
 
 
 class Scanned:
@@ -143,7 +129,7 @@ class Scanned:
         """Return the ids, 32 bytes each."""
         return bytes(self._ids)
 
-    def receipts(self, rest: str) -> bytes:
+    def receipts(self, rest: str) -> bytearray:
         """Return a receipt for each, one a line, with the members in `rest` behind its own."""
         return self._scanner.receipts(self._data, self._lines, self._ids, rest.encode())
 
@@ -172,6 +158,12 @@ def why_not() -> str:
     except (OSError, AttributeError) as error:
         return str(error)
     return ""
+
+
+def _function(function: Any, result: Any, *arguments: Any) -> Any:
+    function.restype = result
+    function.argtypes = arguments
+    return function
 
 
 def _address(buffer: bytearray) -> ctypes.c_void_p:
