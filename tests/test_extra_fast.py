@@ -1,4 +1,4 @@
-"""Without the extra `fast` everything works but what needs it, and that is said in one line."""
+"""Without the extra `fast` and the compiled part everything works but what needs a library."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tests.e2e.conftest import Site, ids, lines
 from tests.e2e.test_deciding import decide
 from tests.support.endpoint import Endpoint
 from tests.support.processes import DEADLINE_SECONDS, Ended, environment
+from uploader.scanner import why_not
 
 EXTRA = ("pycurl", "isal", "zstandard")
 WRONG = 78
@@ -30,10 +31,10 @@ def site(place: Place, endpoint: Endpoint) -> Site:
 
 
 def without(site: Site, *arguments: str, libraries: tuple[str, ...] = EXTRA) -> Ended:
-    """Run a command of the uploader to its end where these libraries are not installed."""
+    """Run a command of the uploader to its end without these libraries and the compiled part."""
     code = (
-        f"import sys; sys.modules.update(dict.fromkeys({libraries!r}));"
-        " from uploader.cli import main; main()"
+        f"import pathlib, sys; sys.modules.update(dict.fromkeys({libraries!r}));"
+        " from uploader import cli, scanner; scanner.LIBRARY = pathlib.Path('absent'); cli.main()"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
@@ -95,6 +96,15 @@ def test_without_them_all_events_arrive(
     assert told(endpoint) == plain
     assert plain
     assert site.receipts() == Counter(dict.fromkeys(ids(events), 2))
+
+
+def test_doctor_says_how_lines_are_read(site: Site) -> None:
+    """Without the compiled part it works, and somebody may wonder why it is slow."""
+    slow = without(site, "doctor")
+
+    assert "read in Python: the package was built without a C compiler" in slow.stdout
+    if not why_not():
+        assert "read by the compiled part" in site.uploader("doctor").stdout
 
 
 def told(endpoint: Endpoint) -> Counter[tuple[object, ...]]:

@@ -14,6 +14,7 @@ from telemetry_spool.consent import Consent, Mode
 from telemetry_spool.diagnosis import Check
 from uploader.config import UploaderConfig
 from uploader.outcome import Answer, Failure, judge
+from uploader.scanner import why_not
 
 _HEADERS = {"User-Agent": f"flwr-telemetry-spool/{__version__}"}
 
@@ -47,6 +48,7 @@ def diagnose(
     Unless the mode is `on` no connection is opened and no name is looked up.
     """
     yield Check("settings", f"events go to {config.endpoint}")
+    yield _lines()
     yield Check("consent", f"{consent.mode.value} ({consent.rule})")
     if consent.mode is not Mode.ON:
         yield Check("network", f"not tried: in mode {consent.mode.value} nothing is sent")
@@ -57,6 +59,12 @@ def diagnose(
     with closing(connect()) as prober:
         result = prober.probe(_HEADERS | authorization)
     yield endpoint(result)
+
+
+def _lines() -> Check:
+    """Say whether lines are read by the compiled part; without it, nothing is wrong but slow."""
+    reason = why_not()
+    return Check("lines", f"read in Python: {reason}" if reason else "read by the compiled part")
 
 
 def _name(config: UploaderConfig) -> Check:
