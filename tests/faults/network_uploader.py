@@ -108,9 +108,9 @@ class Daemon:
         self._comes_true(lambda: condition(self.status()))
         return self.status()
 
-    def wait_for_file(self, path: Path) -> bool:
-        """Wait until a file has something in it; False if it never has."""
-        return self._comes_true(lambda: path.exists() and path.stat().st_size > 0)
+    def wait_for(self, text: str, path: Path) -> bool:
+        """Wait until something is in a file; False if it never is."""
+        return self._comes_true(lambda: path.exists() and text in path.read_text("latin-1"))
 
     def _comes_true(self, condition: Callable[[], bool]) -> bool:
         """Wait until something is true, or the process has ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,10 +15,10 @@ import pytest
 
 from tests.conftest import Place
 from tests.faults.network_peer import PATH
-from tests.faults.network_rows import EVENTS, Row, fault, with_both
+from tests.faults.network_rows import EVENTS, IN_A_HURRY, Row, fault, with_both
 from tests.faults.network_runs import play, verify
 from tests.faults.network_uploader import Stage, Uploader, aftermath, over, over_each_transport
-from tests.faults.table import survives_each
+from tests.faults.table import survives, survives_each
 
 KEPT = "the events stay in the spool; the endpoint is tried again"
 
@@ -122,8 +123,26 @@ def test_a_stop_does_not_wait_for_the_name_server(
     stage = names(tmp_path, "deaf", "options timeout:30 attempts:5")
 
     with Uploader(place, stage, over(transport)).running(command) as uploader:
-        asked = uploader.wait_for_file(tmp_path / "asked")
+        asked = uploader.wait_for("telemetry", tmp_path / "asked")
         exit_code = uploader.stop()
 
     assert (asked, exit_code) == (True, STOPPED[command])
     assert aftermath(place).spool == EVENTS
+
+
+@survives(
+    "network", "SIGHUP while a name server does not answer", "the daemon goes on with new settings"
+)
+def test_new_settings_do_not_wait_for_the_name_server(tmp_path: Path) -> None:
+    """With curl, which may leave the look-up of a request behind that took too long to connect."""
+    place = Place(tmp_path / "telemetry")
+    place.open().append(EVENTS[0])
+    stage = names(tmp_path, "deaf", "options timeout:30 attempts:5")
+
+    with Uploader(place, stage, {**over("pycurl"), **IN_A_HURRY}).running() as daemon:
+        assert daemon.wait_for("telemetry", tmp_path / "asked")
+        daemon.process.send_signal(signal.SIGHUP)
+        goes_on = daemon.wait_for("new settings\nINFO sending from", daemon.log)
+        exit_code = daemon.stop()
+
+    assert (goes_on, exit_code) == (True, 0)
