@@ -10,12 +10,12 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from functools import cache
-from hashlib import sha256
 from pathlib import Path
 from struct import Struct
 from typing import Any
 
 from telemetry_spool.headers import agent
+from telemetry_spool.segment import event_id
 from uploader.manifest import Entry
 
 LIBRARY = Path(__file__).with_name("_lines.so")
@@ -62,7 +62,7 @@ class Scanner:
 
     def _prove(self) -> None:
         found = self.scan(_PROBE)
-        expected = Entry(sha256(_PROBE[:-1]).hexdigest(), "A", "B", agent("", ""))
+        expected = Entry(event_id(_PROBE[:-1]), "A", "B", agent("", ""))
         if found is None or list(found.entries()) != [expected]:
             raise OSError("it does not read lines as it should")
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import tempfile
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from uploader.collector import Collector, Store
 from uploader.service.apply import CommandFailed, apply
 from uploader.service.obstacle import Obstacle
 from uploader.service.probe import EVENT
@@ -25,6 +23,8 @@ def self_test(
 
     Raises Obstacle with the last words of what was run if it does not.
     """
+    from uploader.collector import Collector, Store  # every other command does without a server
+
     with tempfile.TemporaryDirectory() as temporary:
         database = Path(temporary) / "events.db"
         store = Store(database)
@@ -44,6 +44,8 @@ def self_test(
 
 
 def _bodies(database: Path) -> list[bytes]:
+    import sqlite3
+
     connection = sqlite3.connect(database)
     try:
         return [body for (body,) in connection.execute("SELECT body FROM events")]
