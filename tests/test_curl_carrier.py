@@ -7,10 +7,12 @@ import select
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import psutil
+import pycurl
 import pytest
 
 from tests.conftest import DEADLINE_SECONDS
@@ -380,3 +382,31 @@ def test_an_end_closes_everything(endpoint: Endpoint) -> None:
     mine = psutil.Process().net_connections()
     done.set()
     assert not [each for each in mine if each.raddr and each.raddr.port == endpoint.port]
+
+
+def test_large_writes_are_for_lines_that_have_shown_to_be_fast(
+    endpoint: Endpoint, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is in curl's buffer counts as sent: on a slow line that would look like standing still."""
+    buffers: list[int] = []
+
+    class Recording(pycurl.Curl):
+        def setopt(self, option: int, value: Any) -> None:
+            if option == pycurl.UPLOAD_BUFFERSIZE:
+                buffers.append(value)
+            super().setopt(option, value)
+
+    def answer(request: Request) -> Scripted:
+        if request.body.startswith(b"slow"):
+            time.sleep(1.1)
+        return Scripted(200)
+
+    monkeypatch.setattr(pycurl, "Curl", Recording)
+    endpoint.answer = answer
+    carrier = connect(endpoint.url, concurrency=1)
+    batch = b"x" * 2**20
+    for ticket, body in enumerate([b"{}", batch, batch, b"slow" + batch, batch]):
+        carrier.submit(ticket, body, HEADERS)
+        collected(carrier, 1)
+
+    assert [buffer > 2**16 for buffer in buffers] == [False, True, True, False]

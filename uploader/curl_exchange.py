@@ -18,9 +18,11 @@ _SENT_TIME: int | None = getattr(pycurl, "POSTTRANSFER_TIME_T", None)
 _SENT_SIZE: int = getattr(pycurl, "SIZE_UPLOAD_T", pycurl.SIZE_UPLOAD)
 # What curl gets into a socket's buffer by looking after it, though the peer takes nothing.
 _PUSH_BYTES = 2**16
-# A batch goes out in a few large writes: those of 64 KiB that are usual cost a tenth of the drain.
+# Writes of 64 KiB, which are usual, cost a tenth of a drain in batches. What is in curl's buffer
+# counts as sent, so on a line that is not fast it must not be much.
 _USUAL_BUFFER_BYTES = 2**16
 _LARGEST_BUFFER_BYTES = 2**21
+_FAST_SECONDS = 1.0
 
 
 class Exchange:
@@ -41,6 +43,7 @@ class Exchange:
         self._received = 0
         self._sent = 0
         self._waits_since = 0.0
+        self._is_fast = False
         self.handle = handle_for(route, connect_timeout)
         self.handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         self.handle.setopt(pycurl.WRITEFUNCTION, self._take)
@@ -52,7 +55,8 @@ class Exchange:
             self.handle.setopt(pycurl.CUSTOMREQUEST, "OPTIONS")
         else:
             if len(body) > _USUAL_BUFFER_BYTES:
-                self.handle.setopt(pycurl.UPLOAD_BUFFERSIZE, _LARGEST_BUFFER_BYTES)
+                buffer = _LARGEST_BUFFER_BYTES if self._is_fast else _USUAL_BUFFER_BYTES
+                self.handle.setopt(pycurl.UPLOAD_BUFFERSIZE, buffer)
             self.handle.setopt(pycurl.POSTFIELDS, body)
         self.handle.setopt(pycurl.HTTPHEADER, headers)
         self.ticket = ticket
@@ -65,6 +69,8 @@ class Exchange:
 
     def answer(self, answers: Answers) -> Answer | Failure:
         """Return what has come, when it has come to its end."""
+        if self._length > _USUAL_BUFFER_BYTES:
+            self._is_fast = self.handle.getinfo(pycurl.TOTAL_TIME) < _FAST_SECONDS
         body = b"".join(self._body)
         again = answers.again(self._lines, body)
         if again is not None:
@@ -73,6 +79,7 @@ class Exchange:
 
     def broken(self, code: int, words: str) -> Answer | Failure:
         """Return what has come, when it ended with an error of curl's."""
+        self._is_fast = False
         handle = self.handle
         # Who refuses a request may hang up before it is read: then the status is enough.
         refused = code != pycurl.E_OPERATION_TIMEDOUT and self._status() >= 400  # noqa: PLR2004
@@ -84,6 +91,7 @@ class Exchange:
 
     def late(self) -> Answer | Failure:
         """Return what has come when there is no more time."""
+        self._is_fast = False
         if self._status():
             return self._cut()  # the status has come, and that is what matters
         sending = int(self.handle.getinfo(_SENT_SIZE)) < self._length
