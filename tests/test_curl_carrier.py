@@ -387,14 +387,14 @@ def test_an_end_closes_everything(endpoint: Endpoint) -> None:
 def test_large_writes_are_for_lines_that_have_shown_to_be_fast(
     endpoint: Endpoint, connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is in curl's buffer counts as sent: on a slow line that would look like standing still."""
+    """What is in curl's buffer counts as sent: a slow line would seem to stand still."""
     buffers: list[int] = []
 
     class Recording(pycurl.Curl):
-        def setopt(self, option: int, value: Any) -> None:
+        def setopt(self, option: int, value: Any, **others: Any) -> None:
             if option == pycurl.UPLOAD_BUFFERSIZE:
                 buffers.append(value)
-            super().setopt(option, value)
+            super().setopt(option, value, **others)
 
     def answer(request: Request) -> Scripted:
         if request.body.startswith(b"slow"):
