@@ -485,13 +485,16 @@ EXPORT size_t lines_receipt_bytes(const struct line *lines, size_t count, size_t
 EXPORT void lines_receipts(const uint8_t *data, const struct line *lines, const uint8_t *ids,
                            size_t count, const uint8_t *rest, size_t rest_size, uint8_t *to)
 {
+    uint8_t hex[256][2];
+
+    for (size_t byte = 0; byte < 256; byte++) {
+        hex[byte][0] = (uint8_t)"0123456789abcdef"[byte >> 4];
+        hex[byte][1] = (uint8_t)"0123456789abcdef"[byte & 15];
+    }
     for (size_t i = 0; i < count; i++) {
         to = COPY_TEXT(to, BEFORE_ID);
-        for (size_t j = 0; j < ID_BYTES; j++) {
-            uint8_t byte = ids[ID_BYTES * i + j];
-            *to++ = (uint8_t)"0123456789abcdef"[byte >> 4];
-            *to++ = (uint8_t)"0123456789abcdef"[byte & 15];
-        }
+        for (size_t j = 0; j < ID_BYTES; j++)
+            to = copy(to, hex[ids[ID_BYTES * i + j]], 2);
         to = COPY_TEXT(to, BEFORE_TYPE);
         to = copy(to, data + lines[i].type.start, lines[i].type.size);
         to = COPY_TEXT(to, BEFORE_DATE);
