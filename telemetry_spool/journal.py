@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 from telemetry_spool import paths
 from telemetry_spool.appending import append_lines
@@ -19,8 +19,7 @@ PATIENCE_SECONDS = 2.0
 """How long the uploader waits for a reader who holds a file: behind its writes nobody stands."""
 
 
-@dataclass(frozen=True, slots=True)
-class Journal:
+class Journal(NamedTuple):
     """A directory of `YYYY-MM-DD.jsonl` files, continued in `YYYY-MM-DD.N.jsonl` when one fills.
 
     The service of a drop box keeps a journal for each user, with bounds of its own, in a
@@ -33,7 +32,7 @@ class Journal:
 
     def of(self, owner: int | None) -> Journal:
         """Return the journal of this user's events; None stands for our own."""
-        return self if owner is None else replace(self, directory=self.directory / str(owner))
+        return self if owner is None else self._replace(directory=self.directory / str(owner))
 
     def append(
         self,

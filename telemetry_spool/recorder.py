@@ -50,7 +50,7 @@ class Recorder:
     def _follow(self, policy: Source) -> None:
         """Spool as another site policy demands from now on."""
         config = self._config.under(policy)
-        if config != self._config:
+        if config != self._config._replace(policy=policy):
             spool = Spool(config)
             spool.losses.inherit(self._spool.losses)
             self._spool = spool

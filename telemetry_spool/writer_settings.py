@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from telemetry_spool import paths, policy
 from telemetry_spool.dropbox import default_spool
@@ -81,8 +80,7 @@ FSYNC = Setting(
 WRITER_SETTINGS = (DIR, SPOOL_DIR, MAX_EVENT_BYTES, MAX_SEGMENT_BYTES, MAX_SPOOL_BYTES, FSYNC)
 
 
-@dataclass(frozen=True, slots=True)
-class WriterConfig:
+class WriterConfig(NamedTuple):
     """Where a writer spools and how much, and what was wrong with its settings.
 
     `policy` is what the site demands, `chosen` what everybody else says, in the order of rank.
@@ -95,8 +93,8 @@ class WriterConfig:
     max_spool_bytes: int
     fsync: bool
     problems: tuple[str, ...]
-    policy: Source = field(default=policy.ABSENT, compare=False)
-    chosen: tuple[Source, ...] = field(default=(), compare=False)
+    policy: Source = policy.ABSENT
+    chosen: tuple[Source, ...] = ()
 
     def under(self, demanded: Source) -> WriterConfig:
         """Return these settings with another site policy in force."""

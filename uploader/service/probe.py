@@ -25,7 +25,7 @@ def main(endpoint: str, directory: str) -> int:
     """Return 0 if all went well; otherwise say on stderr, in one line, what did not."""
     root = Path(directory)
     directories = Directories(root, root / "spool")
-    Spool(replace(writer_config(), directories=directories)).append(EVENT)
+    Spool(writer_config()._replace(directories=directories)).append(EVENT)
     loaded = replace(
         config.load({}),
         directories=directories,
