@@ -10,6 +10,7 @@ import pytest
 
 from tests.service.endpoints import Collector, silent
 from tests.service.machine import UPLOADER, Machine, wait_until
+from uploader.scanner import why_not
 
 UNIT = "flwr-telemetry-uploader.service"
 SETTINGS = "/etc/xdg/flwr-telemetry/config.toml"
