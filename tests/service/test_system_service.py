@@ -70,6 +70,17 @@ def test_events_of_two_users_are_delivered(machine: Machine, collector: Collecto
     )
 
 
+@pytest.mark.skipif(bool(why_not()), reason="there is no compiled part")
+def test_the_sandbox_lets_it_read_lines_with_the_compiled_part(
+    machine: Machine, collector: Collector
+) -> None:
+    """That has to be mapped as code, which a sandbox may forbid."""
+    machine.record("TO_BE_READ", user="alice")
+    collector.wait_for("TO_BE_READ")
+
+    assert "_lines.so" in machine.run("cat", f"/proc/{main_pid(machine)}/maps")
+
+
 def test_it_runs_without_privileges(machine: Machine) -> None:
     """No capability, not even to be had; a user of its own; a system call filter."""
     status = machine.run("cat", f"/proc/{main_pid(machine)}/status")
