@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-# Not when they are needed: a signal handler that interrupts an import finds half a module.
-import platformdirs
-
 APPLICATION = "flwr-telemetry"
+
+# Where variables alone say where directories are, nearly always.
+_PLAIN = sys.platform == "linux"
+if not _PLAIN:
+    # Not when it is needed: a signal handler that interrupts an import finds half a module.
+    import platformdirs  # noqa: F401
 
 POLICY_FILE = Path(
     "/Library/Application Support/flwr-telemetry/policy.toml"
@@ -78,26 +81,49 @@ class Directories(NamedTuple):
 
 def default_root() -> Path | None:
     """Return the platform's state directory of this user; None where there is no home."""
-    return _with_home(platformdirs.user_state_path)
+    return _of_user("user_state_path", "XDG_STATE_HOME", ".local/state")
 
 
 def user_config_directory() -> Path | None:
     """Return the directory of this user's `config.toml` and `mode`; None without a home."""
-    return _with_home(platformdirs.user_config_path)
+    return _of_user("user_config_path", "XDG_CONFIG_HOME", ".config")
 
 
-def _with_home(platform_path: Callable[[str], Path]) -> Path | None:
+def _of_user(platform_path: str, variable: str, below_home: str) -> Path | None:
+    """Return what `platformdirs` says, without it where that is plain.
+
+    Loading it would be a fifth of what this package costs a process of Flower's.
+    """
+    if _PLAIN:
+        chosen, home = os.environ.get(variable, ""), os.environ.get("HOME", "")
+        if chosen.startswith("/"):
+            return Path(chosen, APPLICATION)
+        if home.startswith("/") and not chosen.strip():
+            return Path(home, below_home, APPLICATION)
     try:
-        directory = platform_path(APPLICATION)
+        directory: Path = _platform(platform_path)
     except RuntimeError:
         return None  # newer platformdirs; older ones return a path that begins with "~"
     return directory if directory.is_absolute() else None
 
 
+def _platform(platform_path: str) -> Path:
+    import platformdirs
+
+    path: Path = getattr(platformdirs, platform_path)(APPLICATION)
+    return path
+
+
 def config_files() -> list[Path]:
     """Return the settings files, the user's before the site's, whether or not they exist."""
-    directories = (user_config_directory(), platformdirs.site_config_path(APPLICATION))
+    directories = (user_config_directory(), _of_site())
     return [directory / "config.toml" for directory in directories if directory]
+
+
+def _of_site() -> Path:
+    if _PLAIN and not os.environ.get("XDG_CONFIG_DIRS"):
+        return Path("/etc/xdg", APPLICATION)
+    return _platform("site_config_path")
 
 
 def mode_file() -> Path | None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import platformdirs
 import pytest
 
 from telemetry_spool import paths
@@ -172,3 +175,50 @@ def test_directories_are_where_the_platform_puts_them(monkeypatch: pytest.Monkey
         Path("/c/flwr-telemetry/config.toml"),
         Path("/site/flwr-telemetry/config.toml"),
     ]
+
+
+@pytest.mark.skipif(os.uname().sysname == "Darwin", reason="macOS has directories of its own")
+@pytest.mark.parametrize("home", ["/h", "/h/", "/", "h", "", None])
+@pytest.mark.parametrize("chosen", ["/x", "/x/", "x", " ", "", None])
+def test_directories_are_those_of_platformdirs(
+    monkeypatch: pytest.MonkeyPatch, home: str | None, chosen: str | None
+) -> None:
+    """Whatever the variables say, also where it is worked out without that library."""
+    for name, value in {
+        "HOME": home,
+        "XDG_STATE_HOME": chosen,
+        "XDG_CONFIG_HOME": chosen,
+        "XDG_CONFIG_DIRS": chosen,
+    }.items():
+        if value is None:
+            monkeypatch.delenv(name, raising=False)
+        else:
+            monkeypatch.setenv(name, value)
+    user, site = (
+        find("flwr-telemetry")
+        for find in (platformdirs.user_config_path, platformdirs.site_config_path)
+    )
+
+    assert paths.default_root() == platformdirs.user_state_path("flwr-telemetry")
+    assert paths.mode_file() == user / "mode"
+    assert paths.config_files() == [user / "config.toml", site / "config.toml"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have other directories")
+def test_a_process_that_knows_its_home_does_not_load_platformdirs(tmp_path: Path) -> None:
+    """Each process of Flower's would pay for it."""
+    code = (
+        "import sys, telemetry_spool.flower as flower\n"
+        "from telemetry_spool.recorder import default_recorder\n"
+        "default_recorder()\n"
+        "print('platformdirs' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout == "False\n"
