@@ -67,10 +67,11 @@ class Listed:
 
     def receipts(self, rest: str) -> bytes:
         """Return a receipt for each, one a line, with the members in `rest` behind its own."""
-        return "".join(
+        receipts = [
             f'{{"id": "{id_}", "event_type": {_json(event_type)}, "date": {_json(date)}, {rest}}}\n'
             for id_, event_type, date, _ in self._entries
-        ).encode()
+        ]
+        return "".join(receipts).encode()
 
     def part(self, start: int, stop: int) -> Listed:
         """Return those from number `start` on up to `stop`, or to the end."""

@@ -102,27 +102,25 @@ class Scanned:
 
     def entries(self) -> Iterator[Entry]:
         """Yield all of them."""
-        data, ids, end = self._data, self._ids.hex(), 0
+        # What is in the spans is ASCII: with a letter for each byte they are the same.
+        text, ids, end = self._data.decode("latin-1"), self._ids.hex(), 0
         for (
             _,
-            type_start,
+            type_,
             type_size,
-            date_start,
+            date,
             date_size,
-            name_start,
+            name,
             name_size,
-            version_start,
+            version,
             version_size,
         ) in _LINE.iter_unpack(self._lines):
             start, end = end, end + 2 * _ID_BYTES
             yield Entry(
                 ids[start:end],
-                data[type_start : type_start + type_size].decode(),
-                data[date_start : date_start + date_size].decode(),
-                agent(
-                    data[name_start : name_start + name_size].decode(),
-                    data[version_start : version_start + version_size].decode(),
-                ),
+                text[type_ : type_ + type_size],
+                text[date : date + date_size],
+                agent(text[name : name + name_size], text[version : version + version_size]),
             )
 
     def ids(self) -> bytes:
