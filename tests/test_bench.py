@@ -25,6 +25,7 @@ from benchmarks.drain.source import EVENT_BYTES, Source
 from benchmarks.drain.subjects import Job, Kind, Subject
 from benchmarks.drain.tally import Verdict
 from benchmarks.drain.wire import Parser, Request, decoded
+from benchmarks.ratios import Ratio, ratio
 
 EVENTS = 200
 
@@ -249,3 +250,10 @@ def test_slices_end_with_a_line_and_are_the_file(tmp_path: Path) -> None:
     assert len(pieces) == 3
     assert all(piece.endswith(b"\n") and len(piece) <= 2**20 for piece in pieces)
     assert b"".join(pieces) == source.path.read_bytes()
+
+
+def test_the_interval_of_a_ratio_is_that_of_a_sign_test() -> None:
+    """Of ten rounds all but the least and the most, of a hundred the 40th to the 61st."""
+    few, many = range(1, 11), range(1, 101)
+    assert ratio([*few], [1.0] * 10) == Ratio(5.5, 2.0, 9.0)
+    assert ratio([*many], [1.0] * 100) == Ratio(50.5, 40.0, 61.0)
