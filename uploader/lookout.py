@@ -18,8 +18,9 @@ from uploader.reading import PRIVATE, Terms
 from uploader.sealing import seal_active
 from uploader.turns import Turns
 
-# How soon a segment is tried again that a writer held, the first time; then twice as long.
-_SEAL_AGAIN_SECONDS = 0.1
+# How soon a segment is tried again that a writer held, the first time; then twice as long. What it
+# has written rings before it lets go, which takes it microseconds.
+_SEAL_AGAIN_SECONDS = 0.005
 
 # Segments that are enough to find out whether the endpoint takes events.
 _PROBES = 4
