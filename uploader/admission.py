@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from telemetry_spool.paths import Kind
@@ -23,27 +22,27 @@ class Admission:
         self._concurrency = concurrency
         # Requests of one user that are never answered must not take all lanes for a minute.
         self._most_of_one = max(1, concurrency - 1)
-        self._under_way: Counter[Owner] = Counter()
+        self._under_way: dict[Owner, int] = {}
         self._total = 0
 
     def sent(self, owner: Owner) -> None:
         """Note that a request is under way."""
-        self._under_way[owner] += 1
+        self._under_way[owner] = self._under_way.get(owner, 0) + 1
         self._total += 1
 
     def ended(self, owner: Owner) -> None:
         """Note that a request has ended."""
         self._total -= 1
-        self._under_way[owner] -= 1
-        if not self._under_way[owner]:
-            del self._under_way[owner]
+        left = self._under_way.pop(owner) - 1
+        if left:
+            self._under_way[owner] = left
 
     def room(self, owner: Owner, now: float) -> int:
         """Return how many more requests of this owner's may be sent now."""
         allowance = self._gates.of(owner).allowance(now)
         if owner is not None:
             allowance = min(allowance, self._most_of_one)
-        return min(allowance - self._under_way[owner], self._concurrency - self._total)
+        return min(allowance - self._under_way.get(owner, 0), self._concurrency - self._total)
 
     @property
     def full(self) -> bool:

@@ -83,25 +83,27 @@ class Answers:
 
         `alone` says that no other request is under way.
         """
-        self._act(sent, result, now, today, alone=alone)
+        if result is self._good or result == self._good:
+            self._accept(sent, now, today)
+        else:
+            self._judge(sent, result, now, today, alone=alone)
         if self._in_doubt and (alone or self._good is not None):
             for item in self._in_doubt:
                 self._backlog.again(item)
             self._in_doubt.clear()
 
-    def _act(
+    def _accept(self, sent: Sent, now: float, today: datetime) -> None:
+        self._note_answer(sent, now)
+        self._settlement.accept(sent.item, today)
+
+    def _judge(
         self, sent: Sent, result: Answer | Failure, now: float, today: datetime, *, alone: bool
     ) -> None:
-        if result is self._good or result == self._good:
-            self._note_answer(sent, now)
-            self._settlement.accept(sent.item, today)
-            return
         outcome = judge(result, today, batched=self._batched)
         match outcome.verdict:
             case Verdict.ACCEPTED:
                 self._good = result if isinstance(result, Answer) else None
-                self._note_answer(sent, now)
-                self._settlement.accept(sent.item, today)
+                self._accept(sent, now, today)
             case Verdict.REJECTED if self._may_be_the_batch(sent.item):
                 self._doubt(sent, not_the_event(outcome), now, alone=alone)
             case Verdict.REJECTED:

@@ -1,0 +1,154 @@
+"""Send what the backlog has, as long as consent, the endpoint, the lanes and the rate allow it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+from uploader.admission import Admission
+from uploader.answers import Answers, Sent
+from uploader.backlog import Item
+from uploader.carrier import Carrier, Delivered
+from uploader.choices import Choices
+from uploader.config import UploaderConfig
+from uploader.gates import Gates
+from uploader.permission import Permission
+from uploader.rate import Rate
+from uploader.screening import Screening
+from uploader.settlement import Settlement
+from uploader.sink import Sink
+from uploader.turns import Turns
+
+# Bad lines that are set aside in one go: a file of nothing else keeps nobody waiting.
+_MOST_SET_ASIDE = 100
+
+
+class Sending:
+    """Has requests carried, and acts on what comes of them. Times are of the monotonic clock."""
+
+    def __init__(
+        self,
+        config: UploaderConfig,
+        sink: Sink,
+        carrier: Carrier,
+        *,
+        backlog: Turns,
+        gates: Gates,
+        settlement: Settlement,
+        permission: Permission,
+        random: Callable[[], float],
+    ) -> None:
+        """Send with this carrier; `random` returns a number in [0, 1)."""
+        self._sink = sink
+        self._backlog = backlog
+        self._settlement = settlement
+        self._permission = permission
+        self._carrier = carrier
+        choices = Choices(str(config.directories.spool))
+        self.admission = Admission(gates, choices, config.concurrency)
+        """Whose event may be sent now, and when others may be."""
+        batched = sink.shape.batch is not None
+        self._answers = Answers(backlog, gates, settlement, random, batched=batched)
+        self._screening = Screening(backlog, settlement, strict=config.strict)
+        self._rate = Rate(config.max_events_per_second)
+        self._under_way: dict[int, Sent] = {}
+        self._tickets = 0
+        self._set_aside = 0
+        self.interrupted = False
+        """Whether a stop has been asked for: nothing more is sent in this turn."""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether there are requests without an answer."""
+        return bool(self._under_way)
+
+    @property
+    def hurried(self) -> bool:
+        """Whether answers have waited long enough for a segment of bad lines."""
+        return self._set_aside >= _MOST_SET_ASIDE
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next piece that waits by itself is to be tried again; None if none does."""
+        return self._answers.next_due
+
+    def rate_opens_at(self, now: float) -> float | None:
+        """Return when the limit of events a second lets one go; None if that is not waited for."""
+        waits = not self._rate.allowance(now) and not self._backlog.empty
+        return self._rate.opens_at(now) if waits else None
+
+    def resume(self, now: float) -> None:
+        """Put back what has waited by itself for long enough."""
+        self._answers.resume(now)
+
+    def is_allowed(self) -> bool:
+        """Ask for consent, let the backlog know, and tell whether there is any."""
+        if self._permission.is_old():
+            self._backlog.allow(self._permission.ask())
+            self._backlog.doubt()
+        return bool(self._permission.lately)
+
+    def begin_turn(self) -> None:
+        """Have bad lines set aside again, so many and no more."""
+        self._set_aside = 0
+
+    def send(self, now: float) -> None:
+        """Begin as many requests as may be under way."""
+        admit = partial(self.admission.admits, now=now)
+        while not (self.interrupted or self.hurried or self.admission.full):
+            if not self._rate.allowance(now) or not self.is_allowed():
+                break
+            item = self._backlog.take(admit)
+            if item is None:
+                break
+            room = self.admission.room(item.reading.turn, now)
+            more = self._backlog.take_read(min(room, self._rate.allowance(now)) - 1)
+            self._deal_with([item, *more], now)
+        self._settlement.remove_finished()
+
+    def _deal_with(self, items: Sequence[Item], now: float) -> None:
+        """Send these, or put back all from the one before which something has come."""
+        for number, item in enumerate(items):
+            if not self._goes_on(item, now):
+                for each in items[number:]:
+                    self._backlog.again(each)
+                return
+            if self._screening.keeps_back(item):
+                self._set_aside += 1
+            else:
+                self._begin(item, now)
+
+    def _goes_on(self, item: Item, now: float) -> bool:
+        """Tell whether this piece may still be sent."""
+        if self.interrupted or self.hurried or not self._rate.allowance(now):
+            return False
+        return not self._permission.is_old() or self._is_still_wanted(item)
+
+    def _is_still_wanted(self, item: Item) -> bool:
+        """Ask again: who switches telemetry off, or deletes a segment, means the next request."""
+        allowed = self.is_allowed() and item.reading.kind in self._permission.lately
+        return allowed and not item.reading.deleted
+
+    def _begin(self, item: Item, now: float) -> None:
+        piece, reading = item
+        self._rate.took(piece.events)
+        self._tickets = ticket = self._tickets + 1
+        self._under_way[ticket] = Sent(item, now)
+        self.admission.sent(reading.turn)
+        body, headers = self._sink.request(piece)
+        self._carrier.submit(ticket, body, headers)
+
+    def delivered(self, messages: Sequence[Delivered]) -> None:
+        """Act on what has come of requests."""
+        now, today = time.monotonic(), datetime.now(tz=UTC)
+        under_way, ended, act = self._under_way, self.admission.ended, self._answers.act
+        for ticket, result in messages:
+            sent = under_way.pop(ticket)
+            ended(sent.item.reading.turn)
+            act(sent, result, now, today, alone=not under_way)
+
+    def forget(self) -> None:
+        """Forget everything that waits: the segments are closed."""
+        self._answers.forget()
