@@ -1,6 +1,7 @@
 """Compile `uploader/lines.c` into wheels, and beside it for editable installs.
 
 Without a C compiler the package is built without it, for any machine: everything works, slower.
+`CC`, `CFLAGS` and `LDFLAGS` count as usual.
 """
 
 from __future__ import annotations
@@ -9,38 +10,52 @@ import os
 import shlex
 import subprocess
 import sysconfig
-import tempfile
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 SOURCE = "uploader/lines.c"
 LIBRARY = "uploader/_lines.so"
-
-# The extensible binary interface of Python is not used: one library serves all its versions.
 FLAGS = ("-std=c11", "-O2", "-fPIC", "-shared", "-fvisibility=hidden")
 
 
 class CompileHook(BuildHookInterface[Any]):
     """Adds the library to a wheel, which then is one for this kind of machine."""
 
+    _temporary: TemporaryDirectory[str] | None = None
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Compile it if that is possible."""
-        editable = version == "editable"
-        directory = self.root if editable else tempfile.mkdtemp()
-        library = Path(directory, LIBRARY if editable else "_lines.so")
-        if not self._compile(library):
-            return
-        build_data["pure_python"] = False
-        build_data["tag"] = f"py3-none-{_platform()}"
-        if not editable:
-            build_data["force_include"][str(library)] = LIBRARY
+        if version == "editable":
+            compiled = self._compile(Path(self.root, LIBRARY))
+        else:
+            self._temporary = TemporaryDirectory()
+            library = Path(self._temporary.name, "_lines.so")
+            compiled = self._compile(library)
+            if compiled:
+                build_data["force_include"][str(library)] = LIBRARY
+        if compiled:
+            build_data["pure_python"] = False
+            build_data["tag"] = f"py3-none-{_platform()}"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Clean up: the wheel has it."""
+        del version, build_data, artifact_path
+        if self._temporary is not None:
+            self._temporary.cleanup()
 
     def _compile(self, library: Path) -> bool:
-        compiler = shlex.split(os.environ.get("CC", "cc"))
         temporary = library.with_name(f"{library.name}.tmp")
-        command = [*compiler, *FLAGS, "-o", str(temporary), str(Path(self.root, SOURCE))]
+        source = str(Path(self.root, SOURCE))
+        command = [
+            *_words("CC", "cc"),
+            *FLAGS,
+            *_words("CFLAGS"),
+            *("-o", str(temporary), source),
+            *_words("LDFLAGS"),
+        ]
         try:
             subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - `CC`
         except (OSError, subprocess.CalledProcessError) as error:
@@ -50,6 +65,10 @@ class CompileHook(BuildHookInterface[Any]):
             return False
         temporary.rename(library)
         return True
+
+
+def _words(variable: str, default: str = "") -> list[str]:
+    return shlex.split(os.environ.get(variable, default))
 
 
 def _platform() -> str:

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -134,9 +134,14 @@ def wheel() -> Path:
             digest = _digest(copy)
             if not _wheels(digest):
                 built = Path(temporary) / "wheel"
-                _run([sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", built, copy])
+                build(copy, built)
                 shutil.copytree(built, CACHE / "wheels" / digest)
         return _wheels(digest)[0]
+
+
+def build(source: Path, directory: Path, **variables: str) -> None:
+    """Build the wheel of a copy of the sources into a directory. Raises NotProvisioned."""
+    _run([sys.executable, "-m", "pip", "wheel", "--no-deps", "-w", directory, source], **variables)
 
 
 def wheelhouse() -> Path:
@@ -216,10 +221,10 @@ def _locked(name: str) -> Iterator[None]:
         yield
 
 
-def _run(command: list[str | Path]) -> None:
+def _run(command: Sequence[str | Path], **variables: str) -> None:
     done = subprocess.run(
         command,
-        env=_ENVIRON,
+        env=_ENVIRON | variables,
         check=False,
         text=True,
         stdout=subprocess.PIPE,
