@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import signal
 import time
@@ -79,14 +80,13 @@ def _go_on(
 ) -> Result:
     patience_ends = time.monotonic() + wait
     while not engine.stopping:
-        status.update(engine)
         blocked = engine.closed_until > max(patience_ends, time.monotonic())
-        if blocked or not engine.permission.sendable:
+        patience = 0.0 if blocked else engine.work()
+        status.update(engine)
+        if blocked or not engine.permission.lately:
             _, reason, remedy = activity_of(engine)
             return Result(Ending.KEPT, "; ".join(filter(None, (reason, remedy))))
-        patience = engine.work()
-        resumes_at = engine.resumes_at
-        if engine.idle and (resumes_at is None or resumes_at > patience_ends):
+        if engine.idle and (engine.resumes_at or math.inf) > patience_ends:
             if engine.permission.consent.mode is not Mode.ON:
                 return Result(Ending.KEPT, activity_of(engine)[1])
             return Result(Ending.KEPT, _KEPT) if engine.kept else Result(Ending.DRAINED, "")

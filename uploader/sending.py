@@ -97,7 +97,7 @@ class Sending:
     def send(self, now: float) -> None:
         """Begin as many requests as may be under way."""
         admit = partial(self.admission.admits, now=now)
-        while not (self.interrupted or self.hurried or self.admission.full):
+        while not (self.hurried or self.admission.full):
             if not self._rate.allowance(now) or not self.is_allowed():
                 break
             item = self._backlog.take(admit)
@@ -106,12 +106,15 @@ class Sending:
             room = self.admission.room(item.reading.turn, now)
             more = self._backlog.take_read(min(room, self._rate.allowance(now)) - 1)
             self._deal_with([item, *more], now)
+            if self.interrupted:
+                break
         self._settlement.remove_finished()
 
     def _deal_with(self, items: Sequence[Item], now: float) -> None:
         """Send these, or put back all from the one before which something has come."""
         for number, item in enumerate(items):
-            if not self._goes_on(item, now):
+            waits = number > 0 and self._keeps_waiting(now)
+            if waits or (self._permission.is_old() and not self._is_still_wanted(item)):
                 for each in items[number:]:
                     self._backlog.again(each)
                 return
@@ -120,11 +123,9 @@ class Sending:
             else:
                 self._begin(item, now)
 
-    def _goes_on(self, item: Item, now: float) -> bool:
-        """Tell whether this piece may still be sent."""
-        if self.interrupted or self.hurried or not self._rate.allowance(now):
-            return False
-        return not self._permission.is_old() or self._is_still_wanted(item)
+    def _keeps_waiting(self, now: float) -> bool:
+        """Tell whether a stop, answers or the rate have it that no other piece is begun."""
+        return self.interrupted or self.hurried or not self._rate.allowance(now)
 
     def _is_still_wanted(self, item: Item) -> bool:
         """Ask again: who switches telemetry off, or deletes a segment, means the next request."""
