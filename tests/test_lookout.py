@@ -15,8 +15,8 @@ from telemetry_spool.paths import Directories
 from tests.conftest import Place
 from tests.test_append import locked_by_another_process
 from uploader import lookout
-from uploader.backlog import SENDABLE
 from uploader.lookout import Lookout
+from uploader.sendable import SENDABLE
 from uploader.turns import Turns
 
 MANY = 50

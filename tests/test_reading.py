@@ -11,7 +11,8 @@ import pytest
 
 from tests.test_append import locked_by_another_process
 from uploader.pieces import Piece
-from uploader.reading import Busy, Reading, Terms
+from uploader.reading import Busy, Reading
+from uploader.terms import Terms
 
 NAME = "20260310T120000Z-0123456789abcdef"
 LIMIT = 2**16

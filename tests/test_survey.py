@@ -10,7 +10,7 @@ import pytest
 
 from uploader.dropbox import LEAST_CHARGE_BYTES, box_group, survey
 from uploader.eviction import evict
-from uploader.reading import Terms
+from uploader.terms import Terms
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="giving files to other users takes root")
 

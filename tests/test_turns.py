@@ -11,10 +11,11 @@ import pytest
 from telemetry_spool.listing import list_segments
 from telemetry_spool.paths import Kind
 from tests.test_backlog import put
-from uploader.backlog import SENDABLE, Item
+from uploader.backlog import Item
 from uploader.gates import Owner
-from uploader.reading import PRIVATE, Terms
+from uploader.sendable import SENDABLE
 from uploader.suspects import Suspects
+from uploader.terms import PRIVATE, Terms
 from uploader.turns import Turns
 
 takes_root = pytest.mark.skipif(os.geteuid() != 0, reason="giving files to users takes root")

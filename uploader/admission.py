@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from telemetry_spool.paths import Kind
-from uploader.backlog import SENDABLE, sendable_in
 from uploader.choices import Choices
 from uploader.gates import Gates, Owner
+from uploader.sendable import SENDABLE, sendable_in
 
 _NOTHING: frozenset[Kind] = frozenset()
 

@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from telemetry_spool.consent import Consent, Mode
 from telemetry_spool.listing import SegmentFile
 from telemetry_spool.paths import Kind
 from uploader.opened import Opened
 from uploader.pieces import SINGLE, Piece, Shape
-from uploader.reading import PRIVATE, Reading, Terms
+from uploader.reading import Reading
+from uploader.sendable import SENDABLE
+from uploader.terms import PRIVATE, Terms
 
 # Each open segment costs a descriptor, of which a process has some 1,000: segments stay open while
 # they have an event that the endpoint never answers well.
@@ -20,23 +21,6 @@ _MOST_OPEN_OF_ONE = 16
 
 # Events that were taken and are not dealt with, in bytes of memory: these, too.
 _MOST_HELD_BYTES = 32 * 2**20
-
-SENDABLE = frozenset({Kind.SEALED, Kind.RELEASED})
-"""The segments that may be sent where the mode is `on`."""
-
-_SENDABLE = {Mode.ON: SENDABLE, Mode.LOCAL: frozenset({Kind.RELEASED}), Mode.OFF: frozenset()}
-
-
-def sendable_in(mode: Mode) -> frozenset[Kind]:
-    """Return the kinds of segments that may be sent in a mode that was chosen."""
-    return _SENDABLE[mode]
-
-
-def sendable_with(consent: Consent) -> frozenset[Kind]:
-    """Return the kinds of segments that may be sent with this consent."""
-    if consent.mode is Mode.LOCAL and not consent.releases:
-        return frozenset()
-    return sendable_in(consent.mode)
 
 
 class Item(NamedTuple):

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from telemetry_spool import paths
 from telemetry_spool.listing import SegmentFile, segment_file
-from uploader.reading import is_native
+from uploader.terms import is_native
 
 LEAST_CHARGE_BYTES = 4096
 """What a segment counts at least: an owner of empty files would otherwise fill the memory."""

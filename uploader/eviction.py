@@ -13,7 +13,7 @@ from telemetry_spool.appending import try_lock
 from telemetry_spool.listing import SegmentFile, open_segment, unaccepted_lines
 from telemetry_spool.quota import delete_segment
 from uploader.dropbox import LEAST_CHARGE_BYTES
-from uploader.reading import Terms
+from uploader.terms import Terms
 
 # How long one look may take to make room: counting what is lost means reading it.
 _PATIENCE_SECONDS = 0.25

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from telemetry_spool import paths
 from telemetry_spool.dropbox import is_shared
 from telemetry_spool.listing import SegmentFile, list_segments, segment_file
-from uploader.backlog import SENDABLE
 from uploader.dropbox import box_group, survey
 from uploader.eviction import Lost, evict
 from uploader.gates import Owner
-from uploader.reading import PRIVATE, Terms
 from uploader.sealing import seal_active
+from uploader.sendable import SENDABLE
+from uploader.terms import PRIVATE, Terms
 from uploader.turns import Turns
 
 # How soon a segment is tried again that a writer held, the first time; then twice as long. What it

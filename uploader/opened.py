@@ -6,7 +6,8 @@ import logging
 from collections.abc import Collection
 
 from uploader.pieces import Piece, Shape
-from uploader.reading import Busy, Reading, Terms
+from uploader.reading import Busy, Reading
+from uploader.terms import Terms
 
 # Complaints until the next retry: a user could make files for more without end.
 _MOST_COMPLAINTS = 20

@@ -8,8 +8,8 @@ import time
 from telemetry_spool import policy
 from telemetry_spool.consent import Consent, ConsentReader
 from telemetry_spool.paths import Kind
-from uploader.backlog import sendable_with
 from uploader.config import UploaderConfig
+from uploader.sendable import sendable_with
 
 # A person's word counts from the next moment on. To look for it takes as long as a request does.
 _MOMENT_SECONDS = 0.001

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 
 from telemetry_spool.acks import read_ack, render
 from telemetry_spool.appending import try_lock
 from telemetry_spool.listing import open_segment
-from telemetry_spool.paths import ack_name, kind_of
-from telemetry_spool.quota import ack_path, delete_segment
+from telemetry_spool.paths import kind_of
+from telemetry_spool.quota import delete_segment
 from uploader.pieces import SINGLE, Piece, Shape, blocks
+from uploader.terms import PRIVATE, Terms
 
 # Lines that are dealt with while an older one is not. A segment of bad lines behind one that is
 # never answered could fill the memory; in one of 1 MiB there are not as many.
@@ -29,46 +28,6 @@ _EVENT_BYTES = 500
 
 class Busy(Exception):
     """Another process has the segment locked; it is tried again later."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """On which terms a segment is read. The default is for a private spool, which is beyond doubt.
-
-    In a shared one a segment must belong to the user `owner` and have at most `max_bytes`, and its
-    progress is kept in the directory `progress`. A file that has another link may be anybody's,
-    unless it has the group `group`, which only files have that were made in the drop box.
-    """
-
-    owner: int | None = None
-    progress: str | None = None
-    max_bytes: int = sys.maxsize
-    group: int | None = None
-
-    def may_be_emptied(self, status: os.stat_result) -> bool:
-        """Tell whether an open file is its owner's, and nowhere else something else."""
-        return (
-            stat.S_ISREG(status.st_mode)
-            and status.st_uid == self.owner
-            and (status.st_nlink <= 1 or is_native(status.st_uid, status.st_gid, self.group))
-        )
-
-    def ack_path(self, path: str) -> str:
-        """Return the path of the progress file of a segment."""
-        if self.progress is None:
-            return ack_path(path)
-        return os.path.join(self.progress, ack_name(os.path.basename(path)))
-
-
-PRIVATE = Terms()
-
-
-def is_native(owner: int, group: int, box: int | None) -> bool:
-    """Tell whether a file with several links was made in the drop box with the group `box`.
-
-    No user can give the service's group to a file elsewhere; the service itself can.
-    """
-    return group == box and owner != os.geteuid()
 
 
 class Reading:

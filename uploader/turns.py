@@ -7,10 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from telemetry_spool.listing import SegmentFile
 from telemetry_spool.paths import Kind
-from uploader.backlog import MOST_OPEN, SENDABLE, Backlog, Item
+from uploader.backlog import MOST_OPEN, Backlog, Item
 from uploader.gates import Owner
 from uploader.pieces import SINGLE, Shape
-from uploader.reading import PRIVATE, Reading, Terms
+from uploader.reading import Reading
+from uploader.sendable import SENDABLE
+from uploader.terms import PRIVATE, Terms
 
 Admit = Callable[[Owner], frozenset[Kind]]
 """Tells which kinds of segments of an owner may be sent from now; nothing, if it is empty."""
