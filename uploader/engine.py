@@ -118,6 +118,8 @@ class Engine:
     @property
     def closed_until(self) -> float:
         """When the first of those may be sent who have something to send."""
+        if self.gate.all_work:
+            return self.gate.closed_until
         moments = [self._sending.admission.opens_at(owner) for owner in self.backlog.busy()]
         return min(moments, default=self.gate.closed_until)
 
@@ -125,7 +127,6 @@ class Engine:
         """Send what may be sent; return the seconds until there is more to do without a message."""
         now = time.monotonic()
         self._sending.begin_turn()
-        self.permission.expire()
         if self._sending.is_allowed() and (self._lookout.shared or now >= self.gate.closed_until):
             self._sending.resume(now)
             if now >= self._lookout.next_look:
@@ -182,10 +183,12 @@ class Engine:
     def wait(self, timeout: float) -> None:
         """Wait at most `timeout` seconds for something to happen and act on it."""
         messages = self._carrier.collect(timeout)
-        if not messages:
-            return
-        self._sending.delivered([each for each in messages if isinstance(each, Delivered)])
-        self.stopping = self.stopping or Signal.STOP in messages
+        delivered = [each for each in messages if isinstance(each, Delivered)]
+        if delivered:
+            self._sending.delivered(delivered)
+        if len(delivered) < len(messages) or not messages:
+            self.permission.expire()  # something may have happened meanwhile
+            self.stopping = self.stopping or Signal.STOP in messages
 
     def shut_down(self) -> None:
         """Wait for what is under way, at most `GRACE_SECONDS`, then save and close."""

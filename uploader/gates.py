@@ -58,8 +58,15 @@ class Gates:
         return gate.closed_until if gate else 0.0
 
     @property
+    def all_work(self) -> bool:
+        """Whether nobody's events make the endpoint wait."""
+        return not self._failed
+
+    @property
     def _troubled(self) -> Gate | None:
         """The gate that opens next of those that nobody else's success makes doubtful."""
+        if not self._failed:
+            return None
         troubled = [
             gate
             for owner in self._failed
@@ -90,5 +97,7 @@ class Gates:
 
     def waiting(self, now: float) -> frozenset[Owner]:
         """Return the owners for whose events the endpoint may not be tried now."""
+        if not self._closed:
+            return frozenset()
         self._closed = {owner for owner in self._closed if self.of(owner).closed_until > now}
         return frozenset(self._closed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ from uploader.screening import Screening
 from uploader.settlement import Settlement
 from uploader.sink import Sink
 from uploader.turns import Turns
+
+# To tell the time of day, and to write it down, costs more than the rest of a receipt.
+_SAME_TIME_SECONDS = 0.001
 
 # Bad lines that are set aside in one go: a file of nothing else keeps nobody waiting.
 _MOST_SET_ASIDE = 100
@@ -56,6 +60,8 @@ class Sending:
         self._under_way: dict[int, Sent] = {}
         self._tickets = 0
         self._set_aside = 0
+        self._told_at = -math.inf
+        self._today = datetime.now(tz=UTC)
         self.interrupted = False
         """Whether a stop has been asked for: nothing more is sent in this turn."""
 
@@ -143,7 +149,10 @@ class Sending:
 
     def delivered(self, messages: Sequence[Delivered]) -> None:
         """Act on what has come of requests."""
-        now, today = time.monotonic(), datetime.now(tz=UTC)
+        now = time.monotonic()
+        if now - self._told_at >= _SAME_TIME_SECONDS:
+            self._told_at, self._today = now, datetime.now(tz=UTC)
+        today = self._today
         under_way, ended, act = self._under_way, self.admission.ended, self._answers.act
         for ticket, result in messages:
             sent = under_way.pop(ticket)
