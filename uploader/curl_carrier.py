@@ -38,13 +38,19 @@ class CurlCarrier:
         self._ear.setblocking(False)
         self._mouth.setblocking(False)
 
-    def submit(self, ticket: int, body: bytes, headers: Mapping[str, str]) -> None:
-        """Begin to POST `body` with these headers; what comes of it is delivered later."""
-        self._begin(ticket, body, headers)
+    def submit(self, ticket: int, body: bytes | None, headers: Mapping[str, str]) -> None:
+        """Begin to POST `body` with these headers; what comes of it is delivered later.
+
+        Without a body it is OPTIONS, which carries nothing.
+        """
+        try:
+            self._exchanges.begin(self._routes.current(), ticket, body, header_list(headers))
+        except (ValueError, OSError) as error:
+            self._messages.append(Delivered(ticket, wrong_setting(error)))
 
     def probe(self, ticket: int, headers: Mapping[str, str]) -> None:
         """Begin to ask with OPTIONS, which carries nothing."""
-        self._begin(ticket, None, headers)
+        self.submit(ticket, None, headers)
 
     def put(self, signal: Signal) -> None:
         """Deliver a signal, which ends a wait at once; from any thread or a signal handler."""
@@ -86,9 +92,3 @@ class CurlCarrier:
         finally:
             if hears:
                 signal.set_wakeup_fd(before)
-
-    def _begin(self, ticket: int, body: bytes | None, headers: Mapping[str, str]) -> None:
-        try:
-            self._exchanges.begin(self._routes.current(), ticket, body, header_list(headers))
-        except (ValueError, OSError) as error:
-            self._messages.append(Delivered(ticket, wrong_setting(error)))

@@ -28,7 +28,6 @@ def header_list(headers: Mapping[str, str]) -> list[str]:
     Raises ValueError for what no header can be.
     """
     lines = [f"{name}: {value}" for name, value in headers.items()]
-    lines += _OURS
     if "" in headers.values():
         lines = [f"{line[:-2]};" if line.endswith(": ") else line for line in lines]
     if "Content-Type" not in headers:
@@ -36,6 +35,7 @@ def header_list(headers: Mapping[str, str]) -> list[str]:
     together = "".join(lines)
     if not (together.isascii() and together.isprintable()):
         raise ValueError("a header has characters that cannot be sent")
+    lines += _OURS
     return lines
 
 

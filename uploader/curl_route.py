@@ -51,6 +51,7 @@ class Routes:
         self._destination = destination
         self._route: Route | None = None
         self._settled_at = -math.inf
+        self._secure = False
 
     def current(self) -> Route:
         """Return the way; the same object as long as nothing has changed.
@@ -62,8 +63,9 @@ class Routes:
             found = self._look()
             if found != self._route:
                 self._route = found
+            self._secure = self._route.secure
             self._settled_at = now
-        if self._route.secure and not os.path.exists(self._route.authorities):
+        if self._secure and not os.path.exists(self._route.authorities):
             raise FileNotFoundError(f"there is no CA bundle at {self._route.authorities}")
         return self._route
 
