@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import pytest
@@ -66,6 +67,23 @@ def test_what_is_renamed_into_the_directory_rings(
     outside.write_bytes(b"{}\n")
     outside.rename(tmp_path / f"{SEALED}.jsonl")
     assert bell.rang()
+
+
+def test_half_of_a_rename_holds_nothing_back(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other half may be reported later: a seal of ours delays no event after it."""
+    waits: list[float] = []
+    clock = SimpleNamespace(monotonic=time.monotonic, time=time.time, sleep=waits.append)
+    monkeypatch.setattr("watchdog.utils.delayed_queue.time", clock)
+    bell = Bell()
+    (tmp_path / "old").write_bytes(b"{}\n")
+    with closing(Watch(tmp_path, 3600.0, bell.ring)):
+        (tmp_path / "old").rename(tmp_path_factory.mktemp("outside") / "new")
+        (tmp_path / f"{SEALED}.jsonl").write_bytes(b"{}\n")
+        assert bell.rang()
+
+    assert waits == []
 
 
 @pytest.mark.parametrize("name", [f"{SEALED}.acked", f"{SEALED}.tmp"])

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +28,11 @@ if TYPE_CHECKING:
 
 _KINDS: list[type[FileSystemEvent]] = [FileCreatedEvent, FileModifiedEvent, FileMovedEvent]
 
+# What pairs the reports of a rename in watchdog 7, and before.
+_PAIRING = (
+    ("inotify_move_event_grouper", "InotifyMoveEventGrouper"),
+    ("inotify_buffer", "InotifyBuffer"),
+)
 
 Ring = Callable[[str], None]
 """Is told the name of what has changed; an empty one if that may be anything."""
@@ -82,6 +90,7 @@ class Watch:
 
     def _observe(self, directory: Path) -> str:
         """Have changes reported; return why that cannot be, empty if it can."""
+        _wait_for_no_pairs()
         try:
             self._observer = Observer()
             self._observer.schedule(_Doorbell(self._ring), str(directory), event_filter=_KINDS)
@@ -104,3 +113,16 @@ class Watch:
         """Watch no longer."""
         if self._observer is not None:
             self._observer.stop()
+
+
+def _wait_for_no_pairs() -> None:
+    """Have watchdog not hold everything back for half a second after a rename.
+
+    It waits for the other half of the report, and goes on to when that has come: each seal of ours
+    could delay the next events. Here the halves do not matter: the new name rings by itself.
+    """
+    if sys.platform != "linux":
+        return
+    for module, kind in _PAIRING:
+        with suppress(ImportError, AttributeError):
+            getattr(import_module(f"watchdog.observers.{module}"), kind).delay = 0.0
