@@ -9,11 +9,7 @@ from typing import NamedTuple
 
 APPLICATION = "flwr-telemetry"
 
-# Where variables alone say where directories are, nearly always.
-_PLAIN = sys.platform == "linux"
-if not _PLAIN:
-    # Not when it is needed: a signal handler that interrupts an import finds half a module.
-    import platformdirs  # noqa: F401
+_LINUX = sys.platform == "linux"
 
 POLICY_FILE = Path(
     "/Library/Application Support/flwr-telemetry/policy.toml"
@@ -81,27 +77,30 @@ class Directories(NamedTuple):
 
 def default_root() -> Path | None:
     """Return the platform's state directory of this user; None where there is no home."""
-    return _of_user("user_state_path", "XDG_STATE_HOME", ".local/state")
+    return _plain("XDG_STATE_HOME", ".local/state") or _of_user("user_state_path")
 
 
 def user_config_directory() -> Path | None:
     """Return the directory of this user's `config.toml` and `mode`; None without a home."""
-    return _of_user("user_config_path", "XDG_CONFIG_HOME", ".config")
+    return _plain("XDG_CONFIG_HOME", ".config") or _of_user("user_config_path")
 
 
-def _of_user(platform_path: str, variable: str, below_home: str) -> Path | None:
-    """Return what `platformdirs` says, without it where that is plain.
+def _plain(variable: str, below_home: str) -> Path | None:
+    """Return what `platformdirs` says where variables alone decide; None if it has to be asked.
 
     Loading it would be a fifth of what this package costs a process of Flower's.
     """
-    if _PLAIN:
-        chosen, home = os.environ.get(variable, ""), os.environ.get("HOME", "")
-        if chosen.startswith("/"):
-            return Path(chosen, APPLICATION)
-        if home.startswith("/") and not chosen.strip():
-            return Path(home, below_home, APPLICATION)
+    chosen, home = os.environ.get(variable, ""), os.environ.get("HOME", "")
+    if _LINUX and chosen.startswith("/"):
+        return Path(chosen, APPLICATION)
+    if _LINUX and home.startswith("/") and not chosen.strip():
+        return Path(home, below_home, APPLICATION)
+    return None
+
+
+def _of_user(platform_path: str) -> Path | None:
     try:
-        directory: Path = _platform(platform_path)
+        directory = _platform(platform_path)
     except RuntimeError:
         return None  # newer platformdirs; older ones return a path that begins with "~"
     return directory if directory.is_absolute() else None
@@ -121,7 +120,7 @@ def config_files() -> list[Path]:
 
 
 def _of_site() -> Path:
-    if _PLAIN and not os.environ.get("XDG_CONFIG_DIRS"):
+    if _LINUX and not os.environ.get("XDG_CONFIG_DIRS"):
         return Path("/etc/xdg", APPLICATION)
     return _platform("site_config_path")
 
@@ -130,3 +129,9 @@ def mode_file() -> Path | None:
     """Return the file with the user's choice of mode; None without a home."""
     directory = user_config_directory()
     return directory / "mode" if directory else None
+
+
+# What has to be asked is loaded now, not with the first event: a signal handler that interrupts an
+# import finds half a module, and a child that is forked meanwhile waits for its end for ever.
+default_root()
+config_files()
