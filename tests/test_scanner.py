@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,10 @@ from hypothesis import strategies as st
 
 from telemetry_spool.events import LABEL_CHARACTERS, Malformed
 from telemetry_spool.segment import Line
+from tests.support.environments import REPOSITORY
 from tests.support.events import event
 from uploader.manifest import Entry, Listed, entry_of
-from uploader.scanner import scanner, why_not
+from uploader.scanner import Scanner, scanner, why_not
 
 _compiled = scanner()
 if _compiled is None:
@@ -165,6 +167,28 @@ def test_bytes_that_are_no_letters_are_read_alike() -> None:
         for second in (0x00, 0x22, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF):
             for rest in (b"", b"\x80", b"\xbf\xbf", b"\x80\x80\x80", b"\x80\xc0", b'\x80"'):
                 check(b'{"x": "' + bytes([first, second]) + rest + b'"}')
+
+
+@pytest.fixture(scope="module")
+def portable(tmp_path_factory: pytest.TempPathFactory) -> Scanner:
+    """Return the compiled part as it is on other processors."""
+    library = tmp_path_factory.mktemp("portable") / "_lines.so"
+    source = REPOSITORY / "uploader" / "lines.c"
+    flags = ("-std=c11", "-O2", "-fPIC", "-shared", "-U__SSE2__")
+    try:
+        subprocess.run(["cc", *flags, "-o", library, source], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"no C compiler: {error}")
+    return Scanner(library)
+
+
+def test_other_processors_read_lines_alike(portable: Scanner) -> None:
+    """They look at eight bytes at a time, or at one."""
+    ends = (b'"', b'\\"', b"\\\\", b"\x1f", b"\x7f", b"\x80", b"\xc3\xbc", b"")
+    strings = [b'{"x": "' + b"a" * size + end + b'a"}' for size in range(40) for end in ends]
+    for line in (*ODD.values(), *USUAL.values(), *strings):
+        found = portable.scan(line + b"\n")
+        assert (None if found is None else list(found.entries())) == scan(line)
 
 
 _TEXTS = st.one_of(st.text(max_size=5), st.sampled_from(["event_type", "context", "date"]))
