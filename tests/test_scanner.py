@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -309,6 +310,15 @@ def test_without_the_compiled_part_it_is_said_why(
 
     assert scanner.__wrapped__() is None
     assert why_not()
+
+
+def test_a_python_with_openssl_built_in_goes_without_if_it_is_hidden(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing is hashed in another way than by Python's own library."""
+    monkeypatch.delattr(_hashlib, "__file__")
+
+    assert (scanner.__wrapped__() is None) == ("EVP_MD_fetch" in why_not())
 
 
 def test_with_the_compiled_part_there_is_nothing_to_say() -> None:

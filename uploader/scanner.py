@@ -172,7 +172,8 @@ def _openssl() -> _Hash:
     """Return the functions of the library that Python's own `hashlib` uses."""
     import _hashlib
 
-    openssl = ctypes.CDLL(_hashlib.__file__)
+    # Where it is built into Python it may be hidden there; then its functions are not found.
+    openssl = ctypes.CDLL(getattr(_hashlib, "__file__", None))
     fetch = openssl.EVP_MD_fetch
     fetch.restype = ctypes.c_void_p
     fetch.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_char_p]
