@@ -12,22 +12,24 @@ from telemetry_spool.events import Event
 
 # What a User-Agent may be made of: an event is anybody's text, and a header is not.
 _PRODUCT = re.compile(r"[A-Za-z0-9._+-]{1,64}")
+KEY = "Idempotency-Key"
 OWN_AGENT = f"flwr-telemetry-spool/{__version__}"
 """The User-Agent of requests that are not one event of a package that says its name."""
 
 
 def headers(event: Event) -> dict[str, str]:
     """Return the headers for sending an event by itself."""
-    return event_headers(event.id, agent_of(event.context))
+    return with_key(package_headers(agent_of(event.context)), event.id)
 
 
-def event_headers(event_id: str, user_agent: str) -> dict[str, str]:
-    """Return the headers for sending the event with this id."""
-    return {
-        "Content-Type": "application/json",
-        "User-Agent": user_agent,
-        "Idempotency-Key": event_id,
-    }
+def package_headers(user_agent: str) -> dict[str, str]:
+    """Return the headers that all events of a package have."""
+    return {"Content-Type": "application/json", "User-Agent": user_agent}
+
+
+def with_key(given: Mapping[str, str], key: str) -> dict[str, str]:
+    """Return headers with the idempotency key of one request: an event's id, or a batch's hash."""
+    return {**given, KEY: key}
 
 
 def on_the_wire(body: bytes, given: Mapping[str, str]) -> dict[str, str]:

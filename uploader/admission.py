@@ -25,15 +25,15 @@ class Admission:
         self._under_way: dict[Owner, int] = {}
         self._total = 0
 
-    def sent(self, owner: Owner) -> None:
-        """Note that a request is under way."""
-        self._under_way[owner] = self._under_way.get(owner, 0) + 1
-        self._total += 1
+    def sent(self, owner: Owner, requests: int) -> None:
+        """Note that so many more requests are under way."""
+        self._under_way[owner] = self._under_way.get(owner, 0) + requests
+        self._total += requests
 
-    def ended(self, owner: Owner) -> None:
-        """Note that a request has ended."""
-        self._total -= 1
-        left = self._under_way.pop(owner) - 1
+    def ended(self, owner: Owner, requests: int) -> None:
+        """Note that so many requests have ended."""
+        self._total -= requests
+        left = self._under_way.pop(owner) - requests
         if left:
             self._under_way[owner] = left
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from uploader.announcer import Announcer
@@ -28,14 +27,6 @@ _SPLIT_ALONE_AFTER = 5
 _MOST_DOUBTED = 100
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Sent:
-    """A piece under way, sent at `sent_at` of the monotonic clock."""
-
-    item: Item
-    sent_at: float
 
 
 class Answers:
@@ -77,40 +68,48 @@ class Answers:
         self._in_doubt.clear()
 
     def act(
-        self, sent: Sent, result: Answer | Failure, now: float, today: datetime, *, alone: bool
+        self,
+        items: Sequence[Item],
+        result: Answer | Failure,
+        now: float,
+        today: datetime,
+        *,
+        alone: bool,
     ) -> None:
-        """Do what the result of a request asks for; `today` is the time of day.
+        """Do what the same result of requests asks for; `today` is the time of day.
 
-        `alone` says that no other request is under way.
+        They are for pieces of one segment; `alone` says that no other request is under way.
         """
         if result is self._good or result == self._good:
-            self._accept(sent, now, today)
+            self._accept(items, now, today)
         else:
-            self._judge(sent, result, now, today, alone=alone)
+            for number, item in enumerate(items, 1):
+                last = alone and number == len(items)
+                self._judge(item, result, now, today, alone=last)
         if self._in_doubt and (alone or self._good is not None):
             for item in self._in_doubt:
                 self._backlog.again(item)
             self._in_doubt.clear()
 
-    def _accept(self, sent: Sent, now: float, today: datetime) -> None:
-        self._note_answer(sent, now)
-        self._settlement.accept(sent.item, today)
+    def _accept(self, items: Sequence[Item], now: float, today: datetime) -> None:
+        self._note_answers(items, now)
+        self._settlement.accept(items[0].reading, [item.piece for item in items], today)
 
     def _judge(
-        self, sent: Sent, result: Answer | Failure, now: float, today: datetime, *, alone: bool
+        self, item: Item, result: Answer | Failure, now: float, today: datetime, *, alone: bool
     ) -> None:
         outcome = judge(result, today, batched=self._batched)
         match outcome.verdict:
             case Verdict.ACCEPTED:
                 self._good = result if isinstance(result, Answer) else None
-                self._accept(sent, now, today)
-            case Verdict.REJECTED if self._may_be_the_batch(sent.item):
-                self._doubt(sent, not_the_event(outcome), now, alone=alone)
+                self._accept([item], now, today)
+            case Verdict.REJECTED if self._may_be_the_batch(item):
+                self._doubt(item, not_the_event(outcome), now, alone=alone)
             case Verdict.REJECTED:
-                self._note_answer(sent, now)
-                self._reject(sent.item, outcome)
+                self._note_answers([item], now)
+                self._reject(item, outcome)
             case Verdict.RETRY | Verdict.HOLD:
-                self._fail(sent, outcome, now)
+                self._fail(item, outcome, now)
 
     def _may_be_the_batch(self, item: Item) -> bool:
         """Tell whether one event is refused by an endpoint that has not taken any batch yet.
@@ -119,19 +118,18 @@ class Answers:
         """
         return self._batched and item.piece.events == 1 and self._good is None
 
-    def _doubt(self, sent: Sent, outcome: Outcome, now: float, *, alone: bool) -> None:
+    def _doubt(self, item: Item, outcome: Outcome, now: float, *, alone: bool) -> None:
         """Let others go first, which show what it is; refused again, it is the batch."""
-        item = sent.item
         if not alone:
             self._in_doubt.append(item)
             item.reading.postpone(item.piece)
             return
         place = (item.reading.path, item.piece.start)
         if place in self._doubted or len(self._doubted) >= _MOST_DOUBTED:
-            self._fail(sent, outcome, now)
+            self._fail(item, outcome, now)
             return
         self._doubted.add(place)
-        self._note_answer(sent, now)
+        self._note_answers([item], now)
         self._backlog.again(item)
 
     def _reject(self, item: Item, outcome: Outcome) -> None:
@@ -141,8 +139,7 @@ class Answers:
         else:
             self._settlement.reject(item, outcome.reason, outcome)
 
-    def _fail(self, sent: Sent, outcome: Outcome, now: float) -> None:
-        item = sent.item
+    def _fail(self, item: Item, outcome: Outcome, now: float) -> None:
         failures = self._suspects.failed(item)
         if failures:
             _log.debug("piece %d alone is answered with %s", item.piece.start, outcome.reason)
@@ -154,7 +151,7 @@ class Answers:
                 item.reading.postpone(item.piece)
             return
         owner = item.reading.turn
-        self._gate.failed(outcome, now, sent_at=sent.sent_at, owner=owner)
+        self._gate.failed(outcome, now, sent_at=item.sent_at, owner=owner)
         if self._gate.of(owner).delaying:
             self._announcer.trouble(outcome, now)
         if self._may_be_too_much(item, outcome):
@@ -170,9 +167,10 @@ class Answers:
         stumbles = outcome.status in _STUMBLES and failures >= _SPLIT_ALONE_AFTER
         return item.piece.events > 1 and stumbles
 
-    def _note_answer(self, sent: Sent, now: float) -> None:
-        self._suspects.answered(sent.item)
-        owner = sent.item.reading.turn
-        self._gate.answered(now, owner, sent_at=sent.sent_at)
+    def _note_answers(self, items: Sequence[Item], now: float) -> None:
+        """Note that the endpoint works."""
+        self._suspects.answered(items)
+        owner = items[0].reading.turn
+        self._gate.answered(now, [item.sent_at for item in items], owner)
         if self._announcer.troubled and self._gate.of(owner).trouble is None:
             self._announcer.recovered()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from telemetry_spool.listing import SegmentFile
 from telemetry_spool.paths import Kind
@@ -23,11 +23,16 @@ _MOST_OPEN_OF_ONE = 16
 _MOST_HELD_BYTES = 32 * 2**20
 
 
-class Item(NamedTuple):
-    """A piece under way, and the segment it is from."""
+class Item:
+    """A piece that was taken, the segment it is from, and when it was sent."""
 
-    piece: Piece
-    reading: Reading
+    __slots__ = ("piece", "reading", "sent_at")
+
+    def __init__(self, piece: Piece, reading: Reading) -> None:
+        self.piece = piece
+        self.reading = reading
+        self.sent_at = math.inf
+        """Of the monotonic clock; infinite before."""
 
 
 class Backlog:

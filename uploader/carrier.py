@@ -16,10 +16,23 @@ class Signal(Enum):
     STOP = "stop"
 
 
-class Delivered(NamedTuple):
-    """What came of the request with this ticket."""
+class Request(NamedTuple):
+    """What is POSTed, under a number of the caller's.
+
+    `headers` are the same object for the same headers: to look at them once is enough. To these
+    comes the idempotency key, of letters and digits, of which each request has its own.
+    """
 
     ticket: int
+    body: bytes
+    headers: Mapping[str, str]
+    key: str
+
+
+class Delivered(NamedTuple):
+    """What came of the requests with these tickets."""
+
+    tickets: Sequence[int]
     result: Answer | Failure
 
 
@@ -32,8 +45,8 @@ class Carrier(Protocol):
     All methods but `put` are used by one thread only. None of them raises because of a request.
     """
 
-    def submit(self, ticket: int, body: bytes, headers: Mapping[str, str]) -> None:
-        """Begin to POST `body` with these headers; what comes of it is delivered later."""
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Begin to POST these; what comes of each is delivered later."""
         ...
 
     def put(self, signal: Signal) -> None:

@@ -18,12 +18,12 @@ class CurlTransport:
 
     def send(self, body: bytes, headers: Mapping[str, str]) -> Answer | Failure:
         """POST `body` and return what came back."""
-        self._carrier.submit(0, body, headers)
+        self._carrier.single(0, body, headers)
         return self._result()
 
     def probe(self, headers: Mapping[str, str]) -> Answer | Failure:
         """Ask with OPTIONS, which carries nothing, and return what came back."""
-        self._carrier.probe(0, headers)
+        self._carrier.single(0, None, headers)
         return self._result()
 
     def close(self) -> None:

@@ -15,13 +15,14 @@ _SEEN = 256
 class Answers:
     """Makes answers, and gives the same object for the same one: whoever judges it can tell.
 
-    Most answers are the last one again, whose header lines have all been seen: then they are not
-    looked at.
+    Most answers are the last one again, line by line or with header lines that have all been seen:
+    then they are not looked at.
     """
 
     def __init__(self) -> None:
         """Know none."""
         self._usual = Answer(0)
+        self._lines: list[bytes] | None = None
         self._status_line = b""
         self._type_line: bytes | None = None
         self._count = -1
@@ -32,12 +33,15 @@ class Answers:
 
         Its own status line is the only one among the harmless lines.
         """
+        if lines == self._lines and body == self._usual.body:
+            return self._usual
         if (
             len(lines) == self._count
             and body == self._usual.body
             and (self._type_line is None or self._type_line in lines)
             and self._harmless.issuperset(lines)
         ):
+            self._lines = list(lines)
             return self._usual
         return None
 
@@ -58,6 +62,7 @@ class Answers:
             self._harmless.clear()
         self._harmless.update(lines)
         self._count = len(lines)
+        self._lines = list(lines)
         return self._usual
 
 

@@ -10,14 +10,16 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
-from uploader.carrier import Delivered, Message, Signal
+from telemetry_spool.headers import KEY
+from uploader.carrier import Delivered, Message, Request, Signal
 from uploader.curl_exchanges import Exchanges
 from uploader.curl_failures import wrong_setting
-from uploader.curl_options import header_list
-from uploader.curl_route import Routes
+from uploader.curl_options import header_lines
+from uploader.curl_route import Route, Routes
 from uploader.destination import Destination
 
 _PUT_AT_ONCE = 4096
+_KEY = f"{KEY}: ".encode()
 
 
 class CurlCarrier:
@@ -34,23 +36,36 @@ class CurlCarrier:
             destination.connect_timeout, destination.read_timeout, concurrency
         )
         self._messages: deque[Message] = deque()
+        self._headers: Mapping[str, str] = {}
+        self._route: Route | None = None
+        self._lines: list[bytes] = []
         self._ear, self._mouth = socket.socketpair()
         self._ear.setblocking(False)
         self._mouth.setblocking(False)
 
-    def submit(self, ticket: int, body: bytes | None, headers: Mapping[str, str]) -> None:
-        """Begin to POST `body` with these headers; what comes of it is delivered later.
-
-        Without a body it is OPTIONS, which carries nothing.
-        """
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Begin to POST these; what comes of each is delivered later."""
+        made = []
         try:
-            self._exchanges.begin(self._routes.current(), ticket, body, header_list(headers))
+            route = self._routes.current()
+            for ticket, body, headers, key in requests:
+                if headers is not self._headers or route is not self._route:
+                    self._lines = header_lines(headers, route)
+                    self._headers, self._route = headers, route
+                made.append((ticket, body, [*self._lines, _KEY + key.encode()]))
         except (ValueError, OSError) as error:
-            self._messages.append(Delivered(ticket, wrong_setting(error)))
+            tickets = [request.ticket for request in requests]
+            self._messages.append(Delivered(tickets, wrong_setting(error)))
+        else:
+            self._exchanges.begin(route, made)
 
-    def probe(self, ticket: int, headers: Mapping[str, str]) -> None:
-        """Begin to ask with OPTIONS, which carries nothing."""
-        self.submit(ticket, None, headers)
+    def single(self, ticket: int, body: bytes | None, headers: Mapping[str, str]) -> None:
+        """Begin to POST `body` with these headers only; without a body, to ask with OPTIONS."""
+        try:
+            route = self._routes.current()
+            self._exchanges.begin(route, [(ticket, body, header_lines(headers, route))])
+        except (ValueError, OSError) as error:
+            self._messages.append(Delivered([ticket], wrong_setting(error)))
 
     def put(self, signal: Signal) -> None:
         """Deliver a signal, which ends a wait at once; from any thread or a signal handler."""

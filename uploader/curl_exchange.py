@@ -40,7 +40,6 @@ class Exchange:
         self._length = 0
         self._lines: list[bytes] = []
         self._body: list[bytes] = []
-        self._received = 0
         self._sent = 0
         self._waits_since = 0.0
         self._is_fast = False
@@ -48,20 +47,28 @@ class Exchange:
         self.handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         self.handle.setopt(pycurl.WRITEFUNCTION, self._take)
 
-    def begin(self, ticket: int, body: bytes | None, headers: list[str], now: float) -> None:
-        """Make it a POST of `body`, or OPTIONS without one; the caller hands it to curl."""
+    def begin(
+        self, ticket: int, body: bytes | None, lines: list[bytes], now: float, timeout: float
+    ) -> None:
+        """Make it a POST of `body`, or OPTIONS without one; the caller hands it to curl.
+
+        It is looked after in `timeout` seconds.
+        """
+        handle = self.handle
         if body is None:
             self.posts = False
-            self.handle.setopt(pycurl.CUSTOMREQUEST, "OPTIONS")
+            self._length = 0
+            handle.setopt(pycurl.CUSTOMREQUEST, "OPTIONS")
         else:
-            if len(body) > _USUAL_BUFFER_BYTES:
+            self._length = len(body)
+            if self._length > _USUAL_BUFFER_BYTES:
                 buffer = _LARGEST_BUFFER_BYTES if self._is_fast else _USUAL_BUFFER_BYTES
-                self.handle.setopt(pycurl.UPLOAD_BUFFERSIZE, buffer)
-            self.handle.setopt(pycurl.POSTFIELDS, body)
-        self.handle.setopt(pycurl.HTTPHEADER, headers)
+                handle.setopt(pycurl.UPLOAD_BUFFERSIZE, buffer)
+            handle.setopt(pycurl.POSTFIELDS, body)
+        handle.setopt(pycurl.HTTPHEADER, lines)
         self.ticket = ticket
         self.started_at = self._waits_since = now
-        self._length = len(body or b"")
+        self.due = now + timeout
         self._sent = 0
         self._received = 0
         self._lines.clear()

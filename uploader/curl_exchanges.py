@@ -6,6 +6,7 @@ import math
 import select
 import time
 from collections import deque
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pycurl
@@ -21,7 +22,7 @@ from uploader.outcome import Answer, Failure
 # waits longer than this for those that it has not named.
 _LONGEST_WAIT = 1.0
 
-_Request = tuple[Route, int, bytes | None, list[str]]
+_Request = tuple[int, bytes | None, list[bytes]]
 
 
 class Exchanges:
@@ -37,29 +38,33 @@ class Exchanges:
         self._distrusted = False
         self._under_way: dict[Any, Exchange] = {}
         self._free: list[Exchange] = []
-        self._waiting: deque[_Request] = deque()
+        self._waiting: deque[tuple[Route, _Request]] = deque()
         self._look_at = math.inf
 
     def __bool__(self) -> bool:
         """Tell whether any is under way."""
         return bool(self._under_way)
 
-    def begin(self, route: Route, ticket: int, body: bytes | None, headers: list[str]) -> None:
-        """POST `body`, or ask with OPTIONS without one, as soon as there is room."""
-        if len(self._under_way) >= self._limit:
-            self._waiting.append((route, ticket, body, headers))
-            return
+    def begin(self, route: Route, requests: Iterable[_Request]) -> None:
+        """Make requests as soon as there is room: ticket, body and header lines of each.
+
+        Without a body it is OPTIONS, which carries nothing, else POST.
+        """
         if self._distrusted and not self._under_way:
             close(self._multi)
             self._multi = _multi(self._limit)
             self._distrusted = False
-        exchange = self._exchange(route) if body is not None else self._new(route)
-        now = time.monotonic()
-        exchange.begin(ticket, body, headers, now)
-        exchange.due = now + self._read_timeout
-        self._look_at = min(self._look_at, exchange.due)
-        self._under_way[exchange.handle] = exchange
-        self._multi.add_handle(exchange.handle)
+        under_way, now = self._under_way, time.monotonic()
+        self._look_at = min(self._look_at, now + self._read_timeout)
+        for request in requests:
+            if len(under_way) >= self._limit:
+                self._waiting.append((route, request))
+                continue
+            ticket, body, lines = request
+            exchange = self._exchange(route) if body is not None else self._new(route)
+            exchange.begin(ticket, body, lines, now, self._read_timeout)
+            under_way[exchange.handle] = exchange
+            self._multi.add_handle(exchange.handle)
 
     def go_on(self) -> list[Delivered]:
         """Send and receive what can be, and return what has come to an end."""
@@ -68,19 +73,30 @@ class Exchanges:
         more = running < len(self._under_way)
         while more:
             more, done, broken = self._multi.info_read()
-            ended += [
-                self._ended(handle, self._under_way[handle].answer(self._answers))
-                for handle in done
-            ]
-            ended += [
-                self._ended(handle, self._under_way[handle].broken(code, words))
-                for handle, code, words in broken
-            ]
+            ended += self._answered(done)
+            for handle, code, words in broken:
+                result = self._under_way[handle].broken(code, words)
+                ended.append(Delivered([self._end(handle).ticket], result))
         now = time.monotonic()
         if now >= self._look_at:
             ended += self._late_ones(now)
         while self._waiting and len(self._under_way) < self._limit:
-            self.begin(*self._waiting.popleft())
+            route, request = self._waiting.popleft()
+            self.begin(route, [request])
+        return ended
+
+    def _answered(self, handles: Sequence[Any]) -> list[Delivered]:
+        """Return the answers; most are the same one."""
+        ended: list[Delivered] = []
+        tickets: list[int] = []
+        last: Answer | Failure | None = None
+        for handle in handles:
+            exchange = self._end(handle)
+            result = exchange.answer(self._answers)
+            if result is not last:
+                tickets, last = [], result
+                ended.append(Delivered(tickets, result))
+            tickets.append(exchange.ticket)
         return ended
 
     def wait(self, seconds: float, ear: int) -> bool:
@@ -109,7 +125,7 @@ class Exchanges:
     def _exchange(self, route: Route) -> Exchange:
         while self._free:
             exchange = self._free.pop()
-            if exchange.route is route:
+            if exchange.route is route and exchange.posts:
                 return exchange
             exchange.handle.close()
         return self._new(route)
@@ -123,7 +139,8 @@ class Exchanges:
             if exchange.due <= now:
                 due = exchange.extended(now, self._read_timeout)
                 if due is None:
-                    ended.append(self._ended(handle, exchange.late()))
+                    result = exchange.late()
+                    ended.append(Delivered([self._end(handle).ticket], result))
                 else:
                     exchange.due = due
         # A shared connection outlives its requests, and this one may be dead.
@@ -131,14 +148,12 @@ class Exchanges:
         self._look_at = min((each.due for each in self._under_way.values()), default=math.inf)
         return ended
 
-    def _ended(self, handle: Any, result: Answer | Failure) -> Delivered:
+    def _end(self, handle: Any) -> Exchange:
+        """Take a handle from curl. What it has to say of its request it says until the next one."""
         exchange = self._under_way.pop(handle)
         self._multi.remove_handle(handle)
-        if exchange.posts:
-            self._free.append(exchange)
-        else:
-            handle.close()
-        return Delivered(exchange.ticket, result)
+        self._free.append(exchange)
+        return exchange
 
 
 def _multi(connections: int) -> Any:

@@ -11,7 +11,8 @@ import pycurl
 from uploader.curl_route import Route
 
 # What curl would say by itself and `requests` does not. "Name:" leaves a header out.
-_OURS = ("Accept-Encoding: identity", "Accept:", "Expect:", "Proxy-Connection:")
+_OURS = (b"Accept-Encoding: identity", b"Accept:", b"Expect:")
+_OURS_BY_PROXY = (*_OURS, b"Proxy-Connection:")
 
 
 def handle_for(route: Route, connect_timeout: float) -> Any:
@@ -22,21 +23,18 @@ def handle_for(route: Route, connect_timeout: float) -> Any:
     return handle
 
 
-def header_list(headers: Mapping[str, str]) -> list[str]:
+def header_lines(headers: Mapping[str, str], route: Route) -> list[bytes]:
     """Return headers as curl takes them, which adds `Host` and `Content-Length` by itself.
 
     Raises ValueError for what no header can be.
     """
-    lines = [f"{name}: {value}" for name, value in headers.items()]
-    if "" in headers.values():
-        lines = [f"{line[:-2]};" if line.endswith(": ") else line for line in lines]
+    lines = [f"{name}: {value}" if value else f"{name};" for name, value in headers.items()]
     if "Content-Type" not in headers:
         lines.append("Content-Type:")
     together = "".join(lines)
     if not (together.isascii() and together.isprintable()):
         raise ValueError("a header has characters that cannot be sent")
-    lines += _OURS
-    return lines
+    return [*map(str.encode, lines), *(_OURS_BY_PROXY if route.proxy else _OURS)]
 
 
 # Not to wait for the name server when all is over, before libcurl 8.20: pycurl has no word for it.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from uploader import backoff
 from uploader.climb import Climb
@@ -49,12 +48,12 @@ class Gate:
             return 0
         return 1 if self._failures else self._climb.limit
 
-    def answered(self, now: float, *, sent_at: float = -math.inf) -> None:
-        """Note that the endpoint accepted or rejected what was sent at `sent_at`: it works."""
+    def answered(self, now: float, sent_at: Iterable[float]) -> None:
+        """Note that the endpoint accepted or rejected what was sent at these times: it works."""
         self._failures = 0
         if self._last is not None and now >= self._closed_until:
             self._last = None
-        self._pace.answered(now, now - sent_at)
+        self._pace.answered(now, [now - each for each in sent_at])
 
     def failed(self, outcome: Outcome, now: float, *, sent_at: float) -> None:
         """Note a RETRY or HOLD of a request sent at `sent_at`.

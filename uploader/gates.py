@@ -6,8 +6,7 @@ over makes only its owner wait; an endpoint that is down is found out by each ow
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from uploader.gate import Gate
@@ -78,10 +77,13 @@ class Gates:
         last = self._last_answer
         return last.owner != owner and last.number > self._failed[owner]
 
-    def answered(self, now: float, owner: Owner = None, *, sent_at: float = -math.inf) -> None:
-        """Note that the endpoint accepted or rejected what was sent for this owner at `sent_at`."""
+    def answered(self, now: float, sent_at: Iterable[float], owner: Owner = None) -> None:
+        """Note that the endpoint accepted or rejected what was sent for this owner at these times.
+
+        There is one time for each answer.
+        """
         gate = self.private if owner is None else self.of(owner)
-        gate.answered(now, sent_at=sent_at)
+        gate.answered(now, sent_at)
         if self._failed:  # there is nothing to disprove else, and answers are many
             self._results += 1
             self._last_answer = _Answer(self._results, owner)

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from uploader.carrier import Delivered, Message, Signal
+from telemetry_spool.headers import with_key
+from uploader.carrier import Delivered, Message, Request, Signal
 from uploader.outcome import Failure, Trouble
 
 if TYPE_CHECKING:
     from uploader.transport import Transport, TransportFactory
 
 _log = logging.getLogger(__name__)
-
-
-class _Job(NamedTuple):
-    ticket: int
-    body: bytes
-    headers: Mapping[str, str]
 
 
 class Lanes:
@@ -33,13 +28,17 @@ class Lanes:
         """Give each lane a transport from `connect`, in its thread."""
         self._count = count
         self._connect = connect
-        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Request | None] = SimpleQueue()
         self._messages: SimpleQueue[Message] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._under_way = 0
 
-    def submit(self, ticket: int, body: bytes, headers: Mapping[str, str]) -> None:
-        """Begin to POST `body` when a lane is free."""
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Begin to POST each when a lane is free."""
+        for request in requests:
+            self._submit(request)
+
+    def _submit(self, request: Request) -> None:
         self._under_way += 1
         if len(self._threads) < min(self._under_way, self._count):
             try:
@@ -47,9 +46,9 @@ class Lanes:
             except RuntimeError as error:  # the user may have no more threads
                 if not self._threads:
                     failure = Failure(Trouble.NETWORK, f"no request can be made: {error}")
-                    self._messages.put(Delivered(ticket, failure))
+                    self._messages.put(Delivered([request.ticket], failure))
                     return
-        self._jobs.put(_Job(ticket, body, headers))
+        self._jobs.put(request)
 
     def _start(self) -> None:
         name = f"lane-{len(self._threads) + 1}"
@@ -79,14 +78,11 @@ class Lanes:
 
     def _drive(self) -> None:
         transport: Transport | None = None
-        while True:
-            job = self._jobs.get()
-            if job is None:
-                return
+        while (request := self._jobs.get()) is not None:
             try:
                 transport = transport or self._connect()
-                result = transport.send(job.body, job.headers)
+                result = transport.send(request.body, with_key(request.headers, request.key))
             except Exception as error:  # noqa: BLE001 - a ticket without an answer would stop all
                 _log.exception("a request failed in an unexpected way")
                 result = Failure(Trouble.NETWORK, f"unexpected: {error!r}")
-            self._messages.put(Delivered(job.ticket, result))
+            self._messages.put(Delivered([request.ticket], result))

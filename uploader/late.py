@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
-from uploader.carrier import Carrier, Message, Signal
+from uploader.carrier import Carrier, Message, Request, Signal
 
 
 class LateCarrier:
@@ -17,13 +17,13 @@ class LateCarrier:
         self._made: Carrier | None = None
         self._signals: SimpleQueue[Signal] = SimpleQueue()
 
-    def submit(self, ticket: int, body: bytes, headers: Mapping[str, str]) -> None:
-        """Begin to POST `body` with these headers; what comes of it is delivered later."""
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Begin to POST these; what comes of each is delivered later."""
         if self._made is None:
             self._made = self._make()
             for signal in self._put_so_far():
                 self._made.put(signal)
-        self._made.submit(ticket, body, headers)
+        self._made.submit(requests)
 
     def put(self, signal: Signal) -> None:
         """Deliver a signal. Twice does no harm: the carrier may be made at this moment."""

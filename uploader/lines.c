@@ -15,7 +15,7 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
-#define VERSION 1
+#define VERSION 2
 #define ID_BYTES 32
 #define DEEPEST 64
 #define LONGEST_LABEL 100
@@ -27,6 +27,7 @@ struct span {
 
 struct line {
     uint32_t end; /* behind its newline */
+    uint32_t like; /* the first of the lines in a row up to this one that name the same package */
     struct span type, date, name, version;
 };
 
@@ -433,6 +434,22 @@ EXPORT size_t lines_count(const uint8_t *data, size_t size)
     return count;
 }
 
+static bool is_same(const uint8_t *data, struct span a, struct span b)
+{
+    return a.size == b.size && memcmp(data + a.start, data + b.start, a.size) == 0;
+}
+
+/* Return the number of the first line that names the same package as this one, without a break. */
+static uint32_t first_like(const uint8_t *data, const struct line *lines, size_t number)
+{
+    const struct line *line = lines + number;
+
+    if (number && is_same(data, line->name, line[-1].name) &&
+        is_same(data, line->version, line[-1].version))
+        return line[-1].like;
+    return (uint32_t)number;
+}
+
 /* Read `size` < 2^32 bytes, which end with a newline, into at most `room` lines, and their ids into
    32 bytes each. Returns how many there are; 0 if any takes a closer look. */
 EXPORT size_t lines_scan(const uint8_t *data, size_t size, const struct hash *hash,
@@ -449,6 +466,7 @@ EXPORT size_t lines_scan(const uint8_t *data, size_t size, const struct hash *ha
             count = 0;
             break;
         }
+        lines[count].like = first_like(data, lines, count);
         count++;
     }
     hash->free_context(context);
@@ -470,20 +488,23 @@ static uint8_t *copy(uint8_t *to, const void *from, size_t size)
 #define BEHIND_REST "}\n"
 
 /* Return how many bytes `lines_receipts` takes. */
-EXPORT size_t lines_receipt_bytes(const struct line *lines, size_t count, size_t rest_size)
+EXPORT size_t lines_receipt_bytes(const struct line *lines, const uint32_t *numbers, size_t count,
+                                  size_t rest_size)
 {
     size_t each = sizeof(BEFORE_ID BEFORE_TYPE BEFORE_DATE BEFORE_REST BEHIND_REST) - 1 +
                   2 * ID_BYTES + rest_size;
     size_t size = count * each;
 
     for (size_t i = 0; i < count; i++)
-        size += lines[i].type.size + lines[i].date.size;
+        size += lines[numbers[i]].type.size + lines[numbers[i]].date.size;
     return size;
 }
 
-/* Write a receipt for each of these lines: id, type and date, and what all have in common. */
+/* Write a receipt for each of the lines with these numbers: id, type and date, and what all have in
+   common. */
 EXPORT void lines_receipts(const uint8_t *data, const struct line *lines, const uint8_t *ids,
-                           size_t count, const uint8_t *rest, size_t rest_size, uint8_t *to)
+                           const uint32_t *numbers, size_t count, const uint8_t *rest,
+                           size_t rest_size, uint8_t *to)
 {
     uint8_t hex[256][2];
 
@@ -492,13 +513,16 @@ EXPORT void lines_receipts(const uint8_t *data, const struct line *lines, const 
         hex[byte][1] = (uint8_t)"0123456789abcdef"[byte & 15];
     }
     for (size_t i = 0; i < count; i++) {
+        const struct line *line = &lines[numbers[i]];
+        const uint8_t *id_bytes = ids + (size_t)ID_BYTES * numbers[i];
+
         to = COPY_TEXT(to, BEFORE_ID);
         for (size_t j = 0; j < ID_BYTES; j++)
-            to = copy(to, hex[ids[ID_BYTES * i + j]], 2);
+            to = copy(to, hex[id_bytes[j]], 2);
         to = COPY_TEXT(to, BEFORE_TYPE);
-        to = copy(to, data + lines[i].type.start, lines[i].type.size);
+        to = copy(to, data + line->type.start, line->type.size);
         to = COPY_TEXT(to, BEFORE_DATE);
-        to = copy(to, data + lines[i].date.start, lines[i].date.size);
+        to = copy(to, data + line->date.start, line->date.size);
         to = COPY_TEXT(to, BEFORE_REST);
         to = copy(to, rest, rest_size);
         to = COPY_TEXT(to, BEHIND_REST);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from json.encoder import encode_basestring_ascii as _json
 from typing import NamedTuple, Protocol
 
@@ -21,33 +22,37 @@ class Entry(NamedTuple):
 
 
 class Manifest(Protocol):
-    """The entries of consecutive events, in their order."""
+    """The entries of consecutive events, by their numbers: from 0 on, in their order."""
 
     def __len__(self) -> int:
-        """Return how many there are, one at least."""
+        """Return how many there are."""
+        ...
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The id of each, in hex digits."""
+        ...
+
+    @property
+    def agents(self) -> Sequence[str]:
+        """The User-Agent of each."""
         ...
 
     def entries(self) -> Iterable[Entry]:
         """Return all of them."""
         ...
 
-    def ids(self) -> bytes:
-        """Return the ids, 32 bytes each."""
+    def digests(self, first: int, count: int) -> bytes:
+        """Return the ids of so many, 32 bytes each."""
         ...
 
-    def receipts(self, rest: str) -> bytes | bytearray:
-        """Return a receipt for each, one a line, with the members in `rest` behind its own."""
-        ...
-
-    def part(self, start: int, stop: int) -> Manifest:
-        """Return those from number `start` on up to `stop`, or to the end."""
+    def receipts(self, numbers: Sequence[int], rest: str) -> bytes | bytearray:
+        """Return a receipt for each of these, one a line, with the members in `rest` at its end."""
         ...
 
 
 class Listed:
     """A manifest that has been read line by line."""
-
-    __slots__ = ("_entries",)
 
     def __init__(self, entries: Sequence[Entry]) -> None:
         """Hold these entries."""
@@ -57,25 +62,31 @@ class Listed:
         """Return how many there are."""
         return len(self._entries)
 
+    @cached_property
+    def ids(self) -> Sequence[str]:
+        """The id of each, in hex digits."""
+        return [entry.id for entry in self._entries]
+
+    @cached_property
+    def agents(self) -> Sequence[str]:
+        """The User-Agent of each."""
+        return [entry.agent for entry in self._entries]
+
     def entries(self) -> Sequence[Entry]:
         """Return all of them."""
         return self._entries
 
-    def ids(self) -> bytes:
-        """Return the ids, 32 bytes each."""
-        return bytes.fromhex("".join(entry.id for entry in self._entries))
+    def digests(self, first: int, count: int) -> bytes:
+        """Return the ids of so many, 32 bytes each."""
+        return bytes.fromhex("".join(self.ids[first : first + count]))
 
-    def receipts(self, rest: str) -> bytes:
-        """Return a receipt for each, one a line, with the members in `rest` behind its own."""
+    def receipts(self, numbers: Sequence[int], rest: str) -> bytes:
+        """Return a receipt for each of these, one a line, with the members in `rest` at its end."""
         receipts = [
             f'{{"id": "{id_}", "event_type": {_json(event_type)}, "date": {_json(date)}, {rest}}}\n'
-            for id_, event_type, date, _ in self._entries
+            for id_, event_type, date, _ in map(self._entries.__getitem__, numbers)
         ]
         return "".join(receipts).encode()
-
-    def part(self, start: int, stop: int) -> Listed:
-        """Return those from number `start` on up to `stop`, or to the end."""
-        return Listed(self._entries[start:stop])
 
 
 def entry_of(line: Line) -> Entry | Malformed:

@@ -8,6 +8,7 @@ the way has become longer, and the limit is put back.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from uploader.climb import Climb
@@ -73,18 +74,19 @@ class Pace:
         self._began = math.inf
         self._start_round(self._began)
 
-    def answered(self, now: float, seconds: float) -> None:
-        """Note an answer that took `seconds`; infinitely many if that is not known."""
-        self._answers = answers = self._answers + 1
-        if answers <= 0:
-            return  # to a request sent under another limit
-        self._sum += seconds
-        longest = self._longest
-        self._clipped_sum += seconds if seconds < longest else longest  # noqa: FURB136 - faster
-        if answers >= self._enough:
-            self._judge(now)
-        elif self._began > now:
-            self._began = now - seconds
+    def answered(self, now: float, each: Iterable[float]) -> None:
+        """Note answers and the seconds that each took; infinitely many if that is not known."""
+        for seconds in each:
+            self._answers = answers = self._answers + 1
+            if answers <= 0:
+                continue  # to a request sent under another limit
+            self._sum += seconds
+            longest = self._longest
+            self._clipped_sum += seconds if seconds < longest else longest  # noqa: FURB136 - faster
+            if answers >= self._enough:
+                self._judge(now)
+            elif self._began > now:
+                self._began = now - seconds
 
     def failed(self, now: float) -> None:
         """Begin anew with the limit to which failures have led."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from telemetry_spool.acks import Ack
 from telemetry_spool.events import Malformed
@@ -19,25 +19,28 @@ class Piece:
 
     `start` and `end` are byte offsets in the segment, `end` behind the last newline. `data` is what
     goes into a request: the lines of a batch with their newlines, an event by itself without.
-    `manifest` says what they are; or `problem` says what is wrong with a line that is no event, of
-    which `data` may be the beginning only.
+    `manifest` says what they are, from its number `first` on; or `problem` says what is wrong with
+    a line that is no event, of which `data` may be the beginning only.
     """
 
-    __slots__ = ("data", "end", "events", "manifest", "problem", "start")
+    __slots__ = ("data", "end", "events", "first", "manifest", "problem", "start")
 
-    def __init__(self, start: int, end: int, data: bytes, manifest: Manifest) -> None:
+    def __init__(  # noqa: PLR0917 - there are as many as events, and names cost
+        self, start: int, end: int, data: bytes, manifest: Manifest, first: int, events: int
+    ) -> None:
         self.start = start
         self.end = end
         self.data = data
         self.manifest = manifest
-        self.events = len(manifest)
+        self.first = first
+        self.events = events
         """How many events it is made of."""
         self.problem: Malformed | None = None
 
     @classmethod
     def without_event(cls, line: Line, problem: Malformed) -> Piece:
         """Return the piece of a line that is no event."""
-        piece = cls(line.start, line.end, line.data, Listed(()))
+        piece = cls(line.start, line.end, line.data, Listed(()), 0, 0)
         piece.problem = problem
         return piece
 
@@ -49,16 +52,25 @@ class Piece:
         """Return where its lines start in the segment."""
         return [start for start, _, _ in _placed(self.start, self.lines())]
 
+    def entries(self) -> list[Entry]:
+        """Return what its lines are."""
+        return list(islice(self.manifest.entries(), self.first, self.first + self.events))
+
+    def part(self) -> None:
+        """Part from what was read with it, of which it holds all: it may have to wait for long."""
+        if len(self.manifest) > self.events:
+            self.manifest, self.first = Listed(self.entries()), 0
+
     def cut(self, most: int) -> Iterator[Piece]:
         """Yield pieces of at most so many events each."""
         if self.events <= most:
             yield self
             return
         edges = [*self.starts()[::most], self.end]
-        for number, (start, end) in enumerate(pairwise(edges)):
+        for done, (start, end) in zip(range(0, self.events, most), pairwise(edges), strict=True):
             data = self.data[start - self.start : end - self.start]
-            manifest = self.manifest.part(number * most, (number + 1) * most)
-            yield Piece(start, end, data, manifest)
+            events = min(most, self.events - done)
+            yield Piece(start, end, data, self.manifest, self.first + done, events)
 
     def halves(self) -> Iterator[Piece]:
         """Yield two pieces with half of the events each; there must be two events or more."""
@@ -98,8 +110,7 @@ def blocks(
         line = next(read_lines(descriptor, position, limit=limit, stop=stop), None)
         if line is None:
             return
-        if line.start not in ack.beyond:
-            yield [_look_closely(line, shape, limit)]
+        yield list(_closely([line], ack, shape, limit))
         position = line.end
 
 
@@ -122,48 +133,51 @@ def _scanned(start: int, data: bytes, shape: Shape) -> list[Piece] | None:
     if manifest is None:
         return None
     if shape.batch is not None:
-        return [Piece(start, start + len(data), data, manifest)]
+        return [Piece(start, start + len(data), data, manifest, 0, len(manifest))]
     found = []
-    for line, entry in zip(data[:-1].split(b"\n"), manifest.entries(), strict=True):
+    for number, line in enumerate(data[:-1].split(b"\n")):
         end = start + len(line) + 1
-        found.append(Piece(start, end, line, Listed((entry,))))
+        found.append(Piece(start, end, line, manifest, number, 1))
         start = end
     return found
 
 
 def _closely(lines: Iterable[Line], ack: Ack, shape: Shape, limit: int) -> Iterator[Piece]:
     """Cut where lines are no events, accepted already, or empty."""
-    run: list[Piece] = []
+    run: list[tuple[Line, Entry]] = []
     for line in lines:
         skipped = not line.data or line.start in ack.beyond
-        piece = None if skipped else _look_closely(line, shape, limit)
-        if piece is not None and piece.problem is None and shape.batch is not None:
-            run.append(piece)
+        found = None if skipped else _look_closely(line, limit)
+        if found is not None and not isinstance(found, Piece):
+            run.append(found)
             continue
-        yield from _joined(run)
+        yield from _together(run, shape)
         run = []
-        if piece is not None:
-            yield piece
-    yield from _joined(run)
+        if found is not None:
+            yield found
+    yield from _together(run, shape)
 
 
-def _look_closely(line: Line, shape: Shape, limit: int) -> Piece:
+def _look_closely(line: Line, limit: int) -> tuple[Line, Entry] | Piece:
+    """Return what an event says of itself, or the piece of a line that is none."""
     if len(line.data) > limit:
         line = Line(line.start, line.end, line.data[:limit], cut=True)
     entry = entry_of(line)
-    if isinstance(entry, Malformed):
-        return Piece.without_event(line, entry)
-    data = line.data if shape.batch is None else line.data + b"\n"
-    return Piece(line.start, line.end, data, Listed((entry,)))
+    return Piece.without_event(line, entry) if isinstance(entry, Malformed) else (line, entry)
 
 
-def _joined(run: list[Piece]) -> list[Piece]:
-    """Return one piece of pieces that follow each other."""
+def _together(run: Sequence[tuple[Line, Entry]], shape: Shape) -> list[Piece]:
+    """Return the pieces of events that follow each other: one for all, or one for each."""
+    manifest = Listed([entry for _, entry in run])
+    if shape.batch is None:
+        return [
+            Piece(line.start, line.end, line.data, manifest, number, 1)
+            for number, (line, _) in enumerate(run)
+        ]
     if not run:
         return []
-    data = b"".join(piece.data for piece in run)
-    entries: list[Entry] = [entry for piece in run for entry in piece.manifest.entries()]
-    return [Piece(run[0].start, run[-1].end, data, Listed(entries))]
+    data = b"".join([line.data + b"\n" for line, _ in run])
+    return [Piece(run[0][0].start, run[-1][0].end, data, manifest, 0, len(run))]
 
 
 def _placed(start: int, lines: Sequence[bytes]) -> Iterator[tuple[int, int, bytes]]:

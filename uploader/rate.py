@@ -26,6 +26,11 @@ class Rate:
         self._holds = self._size
         self._filled_at = 0.0
 
+    @property
+    def unlimited(self) -> bool:
+        """Whether any number may be sent."""
+        return self._limit is None
+
     def allowance(self, now: float) -> int:
         """Return how many events may be sent now."""
         if self._limit is None:

@@ -6,7 +6,7 @@ import errno
 import os
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 
@@ -79,20 +79,20 @@ class Reading:
                 return None
             self._read = iter(block)
             piece = next(self._read, None)
-        self._hand_out(piece)
+        self._hand_out([piece])
         return piece
 
     def take_read(self, most: int) -> list[Piece]:
         """Return up to so many of the next pieces, of those that are in memory already."""
         taken = list(islice(self._read, most))
-        for piece in taken:
-            self._hand_out(piece)
+        if taken:
+            self._hand_out(taken)
         return taken
 
-    def _hand_out(self, piece: Piece) -> None:
-        self._position = piece.end
-        self._under_way.add(piece.start)
-        self.held += len(piece.data) + _EVENT_BYTES * (piece.events or 1)
+    def _hand_out(self, pieces: Sequence[Piece]) -> None:
+        self._position = pieces[-1].end
+        self._under_way.update([piece.start for piece in pieces])
+        self.held += _cost(pieces)
 
     @property
     def has_returned(self) -> bool:
@@ -108,37 +108,39 @@ class Reading:
         """Return the piece that came back the longest time ago."""
         return self._again.popleft()
 
-    def done(self, piece: Piece) -> None:
-        """Note that a piece is accepted, or safe among the dead letters."""
-        start, events = piece.start, piece.events
-        self._under_way.discard(start)
+    def done(self, pieces: Sequence[Piece]) -> None:
+        """Note that pieces are accepted, or safe among the dead letters."""
+        starts = [piece.start for piece in pieces]
+        self._under_way.difference_update(starts)
         if self._undecided:
-            self._undecided.discard(start)
+            self._undecided.difference_update(starts)
         if self._under_way:
-            if events > 1:
-                self._beyond.update(piece.starts())
-            else:
-                self._beyond.add(start)
-        self.held -= len(piece.data) + _EVENT_BYTES * (events or 1)
+            self._beyond.update(starts)
+            for piece in pieces:
+                if piece.events > 1:
+                    self._beyond.update(piece.starts())
+        self.held -= _cost(pieces)
         self._unsaved = True
 
     def again(self, piece: Piece) -> None:
         """Put a piece back, to be taken again behind all others."""
         self._undecided.discard(piece.start)
+        piece.part()
         self._again.append(piece)
 
     def split(self, piece: Piece) -> None:
         """Put the halves of a piece back, to be taken again by themselves."""
         self._under_way.discard(piece.start)
-        self.held -= len(piece.data) + _EVENT_BYTES * piece.events
+        self.held -= _cost([piece])
         position = self._position
         for half in piece.halves():
-            self._hand_out(half)
+            self._hand_out([half])
             self.again(half)
         self._position = position
 
     def postpone(self, piece: Piece) -> None:
         """Note that a piece waits for something else than to be taken."""
+        piece.part()
         self._undecided.add(piece.start)
 
     @property
@@ -197,6 +199,11 @@ class Reading:
     def close(self) -> None:
         """Close and unlock the segment."""
         os.close(self._descriptor)
+
+
+def _cost(pieces: Sequence[Piece]) -> int:
+    """Return what these take of memory, in bytes."""
+    return sum([len(piece.data) + _EVENT_BYTES * (piece.events or 1) for piece in pieces])
 
 
 def _lock(path: str, descriptor: int, terms: Terms) -> int:

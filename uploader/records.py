@@ -6,7 +6,10 @@ import json
 import logging
 import time
 from collections import deque
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 
 from telemetry_spool.appending import Unsuitable
 from telemetry_spool.journal import PART_BYTES, PATIENCE_SECONDS
@@ -27,6 +30,8 @@ _DROPPED_RECEIPTS = 1_024
 # A file of bad lines is worth a few lines in the log, not one each.
 _MOST_WARNINGS = 20
 _WARNINGS_SECONDS = 60.0
+
+_MANIFEST = attrgetter("manifest")
 
 _log = logging.getLogger(__name__)
 
@@ -90,16 +95,16 @@ class Receipts:
         self._now: datetime | None = None
         self._end = ""
 
-    def accepted(self, piece: Piece, now: datetime) -> None:
-        """Note that the events of a piece left this machine."""
+    def accepted(self, pieces: Sequence[Piece], now: datetime) -> None:
+        """Note that the events of pieces left this machine."""
         if now is not self._now:
             self._now = now
             self._end = f'"sent_at": "{now.isoformat()}", "endpoint": {self._endpoint}'
         if self._keep_sent:
-            self._waiting.append(_with_bytes(piece, self._end))
+            self._waiting += [_with_bytes(piece, self._end) for piece in pieces]
         else:
-            self._waiting.append(piece.manifest.receipts(self._end))
-        self._count += piece.events
+            self._waiting += _receipts(pieces, self._end)
+        self._count += sum([piece.events for piece in pieces])
         if self._count > _WRITTEN_RECEIPTS and self._patience:
             self.flush(now)
         excess = self._count - _WAITING_RECEIPTS
@@ -138,9 +143,20 @@ class Receipts:
             self._patience = PATIENCE_SECONDS
 
 
+def _receipts(pieces: Sequence[Piece], rest: str) -> Iterator[bytes | bytearray]:
+    """Yield the receipts of pieces that were read together in one."""
+    for manifest, together in groupby(pieces, key=_MANIFEST):
+        numbers = [
+            number
+            for piece in together
+            for number in range(piece.first, piece.first + piece.events)
+        ]
+        yield manifest.receipts(numbers, rest)
+
+
 def _with_bytes(piece: Piece, rest: str) -> bytes:
-    receipts = bytes(piece.manifest.receipts(f'{rest}, "event": ')).splitlines()
+    (receipts,) = _receipts([piece], f'{rest}, "event": ')
     return b"".join(
         b"%b%b}\n" % (receipt[:-1], json.dumps(line.decode()).encode())
-        for receipt, line in zip(receipts, piece.lines(), strict=True)
+        for receipt, line in zip(bytes(receipts).splitlines(), piece.lines(), strict=True)
     )

@@ -8,8 +8,9 @@ events with it and without it.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator
-from functools import cache
+from array import array
+from collections.abc import Iterator, Sequence
+from functools import cache, cached_property
 from pathlib import Path
 from struct import Struct
 from typing import Any
@@ -21,9 +22,11 @@ from uploader.manifest import Entry
 LIBRARY = Path(__file__).with_name("_lines.so")
 
 _ID_BYTES = 32
-# The end of a line; where type, date, package and version start, each with its size.
-_LINE = Struct("=9I")
-_VERSION = 1 << 16 | _LINE.size
+# The end of a line; the first in a row of the same package; where type, date, package and version
+# start, each with its size.
+_LINE = Struct("=10I")
+_NUMBERS = _LINE.size // 4
+_VERSION = 2 << 16 | _LINE.size
 _PROBE = b'{"event_type": "A", "context": {"date": "B"}}\n'
 
 
@@ -54,9 +57,9 @@ class Scanner:
         self._scan = _function(
             lines.lines_scan, size, text, size, ctypes.POINTER(_Hash), buffer, buffer, size
         )
-        self._receipt_bytes = _function(lines.lines_receipt_bytes, size, buffer, size, size)
+        self._receipt_bytes = _function(lines.lines_receipt_bytes, size, buffer, buffer, size, size)
         self._receipts = _function(
-            lines.lines_receipts, None, text, buffer, buffer, size, text, size, buffer
+            lines.lines_receipts, None, text, buffer, buffer, buffer, size, text, size, buffer
         )
         self._prove()
 
@@ -69,73 +72,93 @@ class Scanner:
     def scan(self, data: bytes) -> Scanned | None:
         """Read lines, each with its newline; None if one of them takes a closer look."""
         room = self._count(data, len(data))
-        lines, ids = bytearray(_LINE.size * room), bytearray(_ID_BYTES * room)
+        lines, ids = _Buffer(_LINE.size * room), _Buffer(_ID_BYTES * room)
         if not room or not self._scan(
-            data, len(data), self._hash, _address(lines), _address(ids), room
+            data, len(data), self._hash, lines.address, ids.address, room
         ):
             return None
         return Scanned(self, data, lines, ids)
 
-    def receipts(self, data: bytes, lines: bytearray, ids: bytearray, rest: bytes) -> bytearray:
-        """Return a receipt for each line that `scan` has read, with `rest` at its end."""
-        count = len(ids) // _ID_BYTES
-        out = bytearray(self._receipt_bytes(_address(lines), count, len(rest)))
-        self._receipts(data, _address(lines), _address(ids), count, rest, len(rest), _address(out))
-        return out
+    def receipts(
+        self, data: bytes, lines: _Buffer, ids: _Buffer, numbers: Sequence[int], rest: bytes
+    ) -> bytearray:
+        """Return a receipt for each of these lines that `scan` has read, with `rest` at its end."""
+        wanted = array("I", numbers)
+        chosen, count = wanted.buffer_info()
+        out = _Buffer(self._receipt_bytes(lines.address, chosen, count, len(rest)))
+        self._receipts(
+            data, lines.address, ids.address, chosen, count, rest, len(rest), out.address
+        )
+        return out.bytes
+
+
+class _Buffer:
+    """Bytes that the compiled part writes."""
+
+    __slots__ = ("address", "bytes")
+
+    def __init__(self, size: int) -> None:
+        self.bytes = bytearray(size)
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.bytes)) if size else None
 
 
 class Scanned:
     """The manifest of lines that were scanned."""
 
-    __slots__ = ("_data", "_ids", "_lines", "_scanner")
-
-    def __init__(self, scanner: Scanner, data: bytes, lines: bytearray, ids: bytearray) -> None:
+    def __init__(self, scanner: Scanner, data: bytes, lines: _Buffer, ids: _Buffer) -> None:
         """Hold what the scanner has written down of lines in `data`."""
         self._scanner = scanner
         self._data = data
         self._lines = lines
-        self._ids = ids
+        self._digests = ids
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._ids) // _ID_BYTES
+        return len(self._digests.bytes) // _ID_BYTES
+
+    @cached_property
+    def ids(self) -> Sequence[str]:
+        """The id of each, in hex digits."""
+        digits, size = self._digests.bytes.hex(), 2 * _ID_BYTES
+        return [digits[start : start + size] for start in range(0, len(digits), size)]
+
+    @cached_property
+    def agents(self) -> Sequence[str]:
+        """The User-Agent of each."""
+        likes = memoryview(self._lines.bytes).cast("I")[1::_NUMBERS].tolist()
+        agents = {first: self._agent(first) for first in set(likes)}
+        return [agents[first] for first in likes]
+
+    def _agent(self, number: int) -> str:
+        line = _LINE.unpack_from(self._lines.bytes, _LINE.size * number)
+        name, name_size, version, version_size = line[-4:]
+        data = self._data
+        return agent(
+            data[name : name + name_size].decode(), data[version : version + version_size].decode()
+        )
 
     def entries(self) -> Iterator[Entry]:
         """Yield all of them."""
         # What is in the spans is ASCII: with a letter for each byte they are the same.
-        text, ids, end = self._data.decode("latin-1"), self._ids.hex(), 0
-        for (
-            _,
-            type_,
-            type_size,
-            date,
-            date_size,
-            name,
-            name_size,
-            version,
-            version_size,
-        ) in _LINE.iter_unpack(self._lines):
-            start, end = end, end + 2 * _ID_BYTES
+        text = self._data.decode("latin-1")
+        for number, line in enumerate(_LINE.iter_unpack(self._lines.bytes)):
+            _, _, type_, type_size, date, date_size, *_ = line
             yield Entry(
-                ids[start:end],
+                self.ids[number],
                 text[type_ : type_ + type_size],
                 text[date : date + date_size],
-                agent(text[name : name + name_size], text[version : version + version_size]),
+                self.agents[number],
             )
 
-    def ids(self) -> bytes:
-        """Return the ids, 32 bytes each."""
-        return bytes(self._ids)
+    def digests(self, first: int, count: int) -> bytes:
+        """Return the ids of so many, 32 bytes each."""
+        return bytes(self._digests.bytes[_ID_BYTES * first : _ID_BYTES * (first + count)])
 
-    def receipts(self, rest: str) -> bytearray:
-        """Return a receipt for each, one a line, with the members in `rest` behind its own."""
-        return self._scanner.receipts(self._data, self._lines, self._ids, rest.encode())
-
-    def part(self, start: int, stop: int) -> Scanned:
-        """Return those from number `start` on up to `stop`, or to the end."""
-        lines = self._lines[_LINE.size * start : _LINE.size * stop]
-        ids = self._ids[_ID_BYTES * start : _ID_BYTES * stop]
-        return Scanned(self._scanner, self._data, lines, ids)
+    def receipts(self, numbers: Sequence[int], rest: str) -> bytearray:
+        """Return a receipt for each of these, one a line, with the members in `rest` at its end."""
+        return self._scanner.receipts(
+            self._data, self._lines, self._digests, numbers, rest.encode()
+        )
 
 
 @cache
@@ -162,10 +185,6 @@ def _function(function: Any, result: Any, *arguments: Any) -> Any:
     function.restype = result
     function.argtypes = arguments
     return function
-
-
-def _address(buffer: bytearray) -> ctypes.c_void_p:
-    return ctypes.cast(ctypes.byref(ctypes.c_char.from_buffer(buffer)), ctypes.c_void_p)
 
 
 def _openssl() -> _Hash:

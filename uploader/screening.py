@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from telemetry_spool.paths import Kind
 from uploader.backlog import Item
 from uploader.settlement import Settlement
@@ -18,9 +20,13 @@ class Screening:
         self._settlement = settlement
         self._strict = strict
 
+    def are_sound(self, items: Sequence[Item]) -> bool:
+        """Tell whether nothing of these has to be kept back, as far as can be told at a glance."""
+        return not self._strict and not any(item.piece.problem for item in items)
+
     def keeps_back(self, item: Item) -> bool:
         """Set aside what must not be sent and return True; a batch with such an event is split."""
-        piece, reading = item
+        piece, reading = item.piece, item.reading
         if piece.problem is not None:
             self._settlement.reject(item, piece.problem.reason, None)
             return True

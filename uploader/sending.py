@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from itertools import groupby
+from operator import attrgetter
 
 from uploader.admission import Admission
-from uploader.answers import Answers, Sent
+from uploader.answers import Answers
 from uploader.backlog import Item
 from uploader.carrier import Carrier, Delivered
 from uploader.choices import Choices
@@ -27,6 +29,8 @@ _SAME_TIME_SECONDS = 0.001
 
 # Bad lines that are set aside in one go: a file of nothing else keeps nobody waiting.
 _MOST_SET_ASIDE = 100
+
+_READING = attrgetter("reading")
 
 
 class Sending:
@@ -57,8 +61,8 @@ class Sending:
         self._answers = Answers(backlog, gates, settlement, random, batched=batched)
         self._screening = Screening(backlog, settlement, strict=config.strict)
         self._rate = Rate(config.max_events_per_second)
-        self._under_way: dict[int, Sent] = {}
-        self._tickets = 0
+        self._under_way: dict[int, Item] = {}
+        self._next_ticket = 1
         self._set_aside = 0
         self._told_at = -math.inf
         self._today = datetime.now(tz=UTC)
@@ -103,61 +107,69 @@ class Sending:
     def send(self, now: float) -> None:
         """Begin as many requests as may be under way."""
         admit = partial(self.admission.admits, now=now)
-        while not (self.hurried or self.admission.full):
+        while not (self.interrupted or self.hurried or self.admission.full):
             if not self._rate.allowance(now) or not self.is_allowed():
                 break
             item = self._backlog.take(admit)
             if item is None:
                 break
-            room = self.admission.room(item.reading.turn, now)
-            more = self._backlog.take_read(min(room, self._rate.allowance(now)) - 1)
-            self._deal_with([item, *more], now)
-            if self.interrupted:
-                break
+            room = self.admission.room(item.reading.turn, now) if self._rate.unlimited else 1
+            self._deal_with([item, *self._backlog.take_read(room - 1)], now)
         self._settlement.remove_finished()
 
     def _deal_with(self, items: Sequence[Item], now: float) -> None:
-        """Send these, or put back all from the one before which something has come."""
-        for number, item in enumerate(items):
-            waits = number > 0 and self._keeps_waiting(now)
-            if waits or (self._permission.is_old() and not self._is_still_wanted(item)):
+        """Send these, of one segment, but for what must not be sent."""
+        sound = self._screened(items)
+        if sound and (not self._permission.is_old() or self._is_still_wanted(sound[0])):
+            self._begin(sound, now)
+            return
+        for item in sound:
+            self._backlog.again(item)
+
+    def _screened(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Return those that may be sent, and put back those for which there is no time now."""
+        if self._screening.are_sound(items):
+            return items
+        sound = []
+        for number, item in enumerate(items, 1):
+            if not self._screening.keeps_back(item):
+                sound.append(item)
+                continue
+            self._set_aside += 1
+            if self.interrupted or self.hurried:
                 for each in items[number:]:
                     self._backlog.again(each)
-                return
-            if self._screening.keeps_back(item):
-                self._set_aside += 1
-            else:
-                self._begin(item, now)
-
-    def _keeps_waiting(self, now: float) -> bool:
-        """Tell whether a stop, answers or the rate have it that no other piece is begun."""
-        return self.interrupted or self.hurried or not self._rate.allowance(now)
+                break
+        return sound
 
     def _is_still_wanted(self, item: Item) -> bool:
         """Ask again: who switches telemetry off, or deletes a segment, means the next request."""
         allowed = self.is_allowed() and item.reading.kind in self._permission.lately
         return allowed and not item.reading.deleted
 
-    def _begin(self, item: Item, now: float) -> None:
-        piece, reading = item
-        self._rate.took(piece.events)
-        self._tickets = ticket = self._tickets + 1
-        self._under_way[ticket] = Sent(item, now)
-        self.admission.sent(reading.turn)
-        body, headers = self._sink.request(piece)
-        self._carrier.submit(ticket, body, headers)
+    def _begin(self, items: Sequence[Item], now: float) -> None:
+        pieces = [item.piece for item in items]
+        self._rate.took(sum([piece.events for piece in pieces]))
+        requests = self._sink.requests(self._next_ticket, pieces)
+        for ticket, item in enumerate(items, self._next_ticket):
+            item.sent_at = now
+            self._under_way[ticket] = item
+        self._next_ticket += len(items)
+        self.admission.sent(items[0].reading.turn, len(items))
+        self._carrier.submit(requests)
 
     def delivered(self, messages: Sequence[Delivered]) -> None:
         """Act on what has come of requests."""
         now = time.monotonic()
         if now - self._told_at >= _SAME_TIME_SECONDS:
             self._told_at, self._today = now, datetime.now(tz=UTC)
-        today = self._today
-        under_way, ended, act = self._under_way, self.admission.ended, self._answers.act
-        for ticket, result in messages:
-            sent = under_way.pop(ticket)
-            ended(sent.item.reading.turn)
-            act(sent, result, now, today, alone=not under_way)
+        for tickets, result in messages:
+            found = [self._under_way.pop(ticket) for ticket in tickets]
+            groups = [list(group) for _, group in groupby(found, key=_READING)]
+            for items in groups:
+                self.admission.ended(items[0].reading.turn, len(items))
+                alone = not self._under_way and items is groups[-1]
+                self._answers.act(items, result, now, self._today, alone=alone)
 
     def forget(self) -> None:
         """Forget everything that waits: the segments are closed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -9,6 +10,8 @@ from uploader.accounts import Accounts
 from uploader.backlog import Item
 from uploader.config import UploaderConfig
 from uploader.outcome import Outcome
+from uploader.pieces import Piece
+from uploader.reading import Reading
 from uploader.turns import Turns
 
 SAVE_SECONDS = 1.0
@@ -57,13 +60,12 @@ class Settlement:
         """When there is progress to save, on the monotonic clock; None if there is none."""
         return self._saved_at + SAVE_SECONDS if self._unsaved else None
 
-    def accept(self, item: Item, now: datetime) -> None:
-        """Note that the endpoint has a piece, at the time of day `now`."""
-        piece, reading = item
-        self.counters.accepted += piece.events
+    def accept(self, reading: Reading, pieces: Sequence[Piece], now: datetime) -> None:
+        """Note that the endpoint has pieces of a segment, at the time of day `now`."""
+        self.counters.accepted += sum([piece.events for piece in pieces])
         self.counters.last_accepted_at = now
-        self.accounts.of(reading.turn).receipts.accepted(piece, now)
-        reading.done(piece)
+        self.accounts.of(reading.turn).receipts.accepted(pieces, now)
+        reading.done(pieces)
         self._unsaved = True
 
     def reject(self, item: Item, reason: str, outcome: Outcome | None) -> None:
@@ -78,7 +80,7 @@ class Settlement:
             item.reading.postpone(item.piece)
             return
         self.counters.rejected += 1
-        item.reading.done(item.piece)
+        item.reading.done([item.piece])
         self._unsaved = True
 
     def retry_if_due(self, now: float) -> None:

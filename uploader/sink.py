@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
-from telemetry_spool.headers import OWN_AGENT, event_headers
+from telemetry_spool.headers import OWN_AGENT, package_headers
 from telemetry_spool.segment import id_hash
+from uploader.carrier import Request
 from uploader.compression import Compress, compressor
 from uploader.config import UploaderConfig
 from uploader.pieces import SINGLE, Piece, Shape
-
-
-class Request(NamedTuple):
-    """Body and headers; the transport adds what HTTP itself needs."""
-
-    body: bytes
-    headers: dict[str, str]
 
 
 class Sink(Protocol):
@@ -23,8 +18,8 @@ class Sink(Protocol):
 
     shape: Shape
 
-    def request(self, piece: Piece) -> Request:
-        """Return the request that carries a piece without a problem."""
+    def requests(self, ticket: int, pieces: Sequence[Piece]) -> list[Request]:
+        """Return the requests that carry pieces without a problem, with tickets from this one."""
         ...
 
 
@@ -33,16 +28,22 @@ class EventSink:
 
     shape = SINGLE
 
-    def __init__(self, extra: dict[str, str]) -> None:
+    def __init__(self, extra: Mapping[str, str]) -> None:
         """Send these headers, too."""
         self._extra = extra
+        self._agent = ""
+        self._headers: Mapping[str, str] = {}
 
-    def request(self, piece: Piece) -> Request:
-        """Return the request that carries this event."""
-        (entry,) = piece.manifest.entries()
-        given = event_headers(entry.id, entry.agent)
-        given.update(self._extra)
-        return Request(piece.data, given)
+    def requests(self, ticket: int, pieces: Sequence[Piece]) -> list[Request]:
+        """Return the requests that carry these events, with tickets from this one on."""
+        made = []
+        for number, piece in enumerate(pieces, ticket):
+            manifest, first = piece.manifest, piece.first
+            agent = manifest.agents[first]
+            if agent != self._agent:
+                self._agent, self._headers = agent, {**package_headers(agent), **self._extra}
+            made.append(Request(number, piece.data, self._headers, manifest.ids[first]))
+        return made
 
 
 class BatchSink:
@@ -51,26 +52,28 @@ class BatchSink:
     The key is the SHA-256 of the ids as bytes: whoever has the lines can derive it, and them.
     """
 
-    def __init__(self, shape: Shape, compression: str, extra: dict[str, str]) -> None:
+    def __init__(self, shape: Shape, compression: str, extra: Mapping[str, str]) -> None:
         """Make batches of this shape; send these headers, too."""
         self.shape = shape
         self._compress: Compress | None = None
         self._compression = compression
-        self._extra = extra
-
-    def request(self, piece: Piece) -> Request:
-        """Return the request that carries this batch."""
-        key = id_hash()(piece.manifest.ids()).hexdigest()
-        given = {
+        encoding = {} if compression == "none" else {"Content-Encoding": compression}
+        self._headers = {
+            **encoding,
             "Content-Type": "application/x-ndjson",
             "User-Agent": OWN_AGENT,
-            "Idempotency-Key": key,
-            **self._extra,
+            **extra,
         }
+
+    def requests(self, ticket: int, pieces: Sequence[Piece]) -> list[Request]:
+        """Return the requests that carry these batches, with tickets from this one on."""
+        return [self._request(number, piece) for number, piece in enumerate(pieces, ticket)]
+
+    def _request(self, ticket: int, piece: Piece) -> Request:
         self._compress = self._compress or compressor(self._compression)
-        if self._compress is None:
-            return Request(piece.data, given)
-        return Request(self._compress(piece.data), {"Content-Encoding": self._compression, **given})
+        body = self._compress(piece.data) if self._compress else piece.data
+        key = id_hash()(piece.manifest.digests(piece.first, piece.events)).hexdigest()
+        return Request(ticket, body, self._headers, key)
 
 
 def sink_for(config: UploaderConfig) -> Sink:

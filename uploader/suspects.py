@@ -7,7 +7,7 @@ every other event would wait for it.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from uploader import backoff
@@ -41,11 +41,12 @@ class Suspects:
         self._records: dict[_Place, _Record] = {}
         self._waiting: list[_Waiting] = []
 
-    def answered(self, item: Item) -> None:
-        """Note that the endpoint accepted or rejected a piece: it works."""
-        self._answers += 1
+    def answered(self, items: Sequence[Item]) -> None:
+        """Note that the endpoint accepted or rejected pieces: it works."""
+        self._answers += len(items)
         if self._records:
-            self._records.pop(_place(item), None)
+            for item in items:
+                self._records.pop(_place(item), None)
 
     def failed(self, item: Item) -> int:
         """Note that a piece failed; return how often, 0 if nothing was answered since the first."""

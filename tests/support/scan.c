@@ -48,8 +48,12 @@ int main(int count, char **arguments)
         struct line *lines = malloc(room * sizeof *lines);
         ids = malloc(room * ID_BYTES);
         size_t found = lines_scan(data, size, &hash, lines, ids, room);
-        receipts = malloc(lines_receipt_bytes(lines, found, 4));
-        lines_receipts(data, lines, ids, found, (const uint8_t *)"rest", 4, receipts);
+        uint32_t *numbers = malloc(room * sizeof *numbers);
+        for (size_t i = 0; i < found; i++)
+            numbers[i] = (uint32_t)(found - 1 - i);
+        receipts = malloc(lines_receipt_bytes(lines, numbers, found, 4));
+        lines_receipts(data, lines, ids, numbers, found, (const uint8_t *)"rest", 4, receipts);
+        free(numbers);
         events += found;
         free(receipts), free(ids), free(lines), free(data);
     }
