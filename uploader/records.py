@@ -92,18 +92,15 @@ class Receipts:
         self._count = 0
         self._patience = PATIENCE_SECONDS
         self._untrimmed = 0
-        self._now: datetime | None = None
-        self._end = ""
+        self._pieces: list[Piece] = []
+        self._accepted_at = datetime.min
 
     def accepted(self, pieces: Sequence[Piece], now: datetime) -> None:
         """Note that the events of pieces left this machine."""
-        if now is not self._now:
-            self._now = now
-            self._end = f'"sent_at": "{now.isoformat()}", "endpoint": {self._endpoint}'
-        if self._keep_sent:
-            self._waiting += [_with_bytes(piece, self._end) for piece in pieces]
-        else:
-            self._waiting += _receipts(pieces, self._end)
+        if now != self._accepted_at:
+            self._write_out()
+            self._accepted_at = now
+        self._pieces += pieces
         self._count += sum([piece.events for piece in pieces])
         if self._count > _WRITTEN_RECEIPTS and self._patience:
             self.flush(now)
@@ -111,7 +108,17 @@ class Receipts:
         if excess > 0:
             self._drop(max(excess, _DROPPED_RECEIPTS))
 
+    def _write_out(self) -> None:
+        """Make receipts of what was accepted at the same time; many at once cost less."""
+        end = f'"sent_at": "{self._accepted_at.isoformat()}", "endpoint": {self._endpoint}'
+        if self._keep_sent:
+            self._waiting += [_with_bytes(piece, end) for piece in self._pieces]
+        else:
+            self._waiting += _receipts(self._pieces, end)
+        self._pieces.clear()
+
     def _drop(self, count: int) -> None:
+        self._write_out()
         self._count -= count
         left = count
         while left:
@@ -126,6 +133,7 @@ class Receipts:
 
     def flush(self, now: datetime) -> None:
         """Write down what is waiting; on failure it waits on, and the log says so."""
+        self._write_out()
         try:
             self._untrimmed += self._journal.append_lines(
                 b"".join(self._waiting), now, self._patience
@@ -144,13 +152,14 @@ class Receipts:
 
 
 def _receipts(pieces: Sequence[Piece], rest: str) -> Iterator[bytes | bytearray]:
-    """Yield the receipts of pieces that were read together in one."""
+    """Yield the receipts of pieces, those together that were read together."""
     for manifest, together in groupby(pieces, key=_MANIFEST):
-        numbers = [
-            number
-            for piece in together
-            for number in range(piece.first, piece.first + piece.events)
-        ]
+        numbers: list[int] = []
+        for piece in together:
+            if piece.events == 1:
+                numbers.append(piece.first)
+            else:
+                numbers += range(piece.first, piece.first + piece.events)
         yield manifest.receipts(numbers, rest)
 
 

@@ -54,7 +54,15 @@ def batch(peers: Peers, events: int, rounds: int, scratch: Path) -> list[Table]:
 def single(peers: Peers, events: int, rounds: int, scratch: Path) -> list[Table]:
     """Measure what sends one request per event."""
     floors = [
-        floor("pycurl, multi interface, 32 at once", "multi", needs="pycurl", in_flight=32),
+        *(
+            floor(
+                f"pycurl, multi interface, {number} at once",
+                "multi",
+                needs="pycurl",
+                in_flight=number,
+            )
+            for number in (64, 32)
+        ),
         floor("requests, prepared, straight to the adapter", "prepared", share=0.1),
     ]
     subjects = [*single_subjects(), *peers.single(), *floors]

@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +23,7 @@ def machine(peers: Peers) -> Iterator[str]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     yield f"{_processor()}, {os.cpu_count()} cores, {memory:.0f} GiB"
     yield f"{platform.system()} {re.split('[-+]', platform.release())[0]}, {_distribution()}"
-    yield f"Python {platform.python_version()}; {', '.join(_libraries())}"
+    yield f"Python {platform.python_version()}{_builder()}; {', '.join(_libraries())}"
     for program, argv in peers.installed().items():
         yield f"{program.title} {_version([*argv, *program.version])}"
 
@@ -39,6 +40,11 @@ def _distribution() -> str:
         return platform.freedesktop_os_release()["PRETTY_NAME"]
     except OSError:
         return "no os-release"
+
+
+def _builder() -> str:
+    """Say whose Python it is: a distribution's is built with optimizations, and others may not."""
+    return " of the distribution" if sys.base_prefix == "/usr" else ", not the distribution's"
 
 
 def _libraries() -> Iterator[str]:

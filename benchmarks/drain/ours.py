@@ -97,6 +97,7 @@ def single_subjects() -> list[Subject]:
     """Return what sends one request per event."""
     curl, plain = {"transport": "pycurl"}, {"transport": "requests"}
     return [
+        ours("[fast], 64 at once", curl | {"concurrency": "64"}),
         ours("[fast], 32 at once", curl | {"concurrency": "32"}),
         ours("[fast], 4 at once", curl | {"concurrency": "4"}),
         ours(
