@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import sys
+from collections.abc import Sequence
 from functools import cached_property
 from json.encoder import encode_basestring_ascii as _json
 from typing import NamedTuple, Protocol
@@ -38,8 +39,8 @@ class Manifest(Protocol):
         """The User-Agent of each."""
         ...
 
-    def entries(self) -> Iterable[Entry]:
-        """Return all of them."""
+    def entries(self, first: int = 0, count: int = sys.maxsize) -> Sequence[Entry]:
+        """Return so many, or all from the first on."""
         ...
 
     def digests(self, first: int, count: int) -> bytes:
@@ -72,9 +73,9 @@ class Listed:
         """The User-Agent of each."""
         return [entry.agent for entry in self._entries]
 
-    def entries(self) -> Sequence[Entry]:
-        """Return all of them."""
-        return self._entries
+    def entries(self, first: int = 0, count: int = sys.maxsize) -> Sequence[Entry]:
+        """Return so many, or all from the first on."""
+        return self._entries[first : first + count]
 
     def digests(self, first: int, count: int) -> bytes:
         """Return the ids of so many, 32 bytes each."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 
 from telemetry_spool.acks import Ack
 from telemetry_spool.events import Malformed
@@ -52,9 +52,9 @@ class Piece:
         """Return where its lines start in the segment."""
         return [start for start, _, _ in _placed(self.start, self.lines())]
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> Sequence[Entry]:
         """Return what its lines are."""
-        return list(islice(self.manifest.entries(), self.first, self.first + self.events))
+        return self.manifest.entries(self.first, self.events)
 
     def part(self) -> None:
         """Part from what was read with it, of which it holds all: it may have to wait for long."""

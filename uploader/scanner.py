@@ -8,8 +8,9 @@ events with it and without it.
 from __future__ import annotations
 
 import ctypes
+import sys
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache, cached_property
 from pathlib import Path
 from struct import Struct
@@ -66,7 +67,7 @@ class Scanner:
     def _prove(self) -> None:
         found = self.scan(_PROBE)
         expected = Entry(event_id(_PROBE[:-1]), "A", "B", agent("", ""))
-        if found is None or list(found.entries()) != [expected]:
+        if found is None or found.entries() != [expected]:
             raise OSError("it does not read lines as it should")
 
     def scan(self, data: bytes) -> Scanned | None:
@@ -130,25 +131,29 @@ class Scanned:
         return [agents[first] for first in likes]
 
     def _agent(self, number: int) -> str:
-        line = _LINE.unpack_from(self._lines.bytes, _LINE.size * number)
-        name, name_size, version, version_size = line[-4:]
-        data = self._data
-        return agent(
-            data[name : name + name_size].decode(), data[version : version + version_size].decode()
+        name, name_size, version, version_size = self._line(number)[-4:]
+        return agent(self._text(name, name_size), self._text(version, version_size))
+
+    def entries(self, first: int = 0, count: int = sys.maxsize) -> Sequence[Entry]:
+        """Return so many, or all from the first on."""
+        stop = min(first + count, len(self))
+        return [self._entry(number) for number in range(first, stop)]
+
+    def _entry(self, number: int) -> Entry:
+        _, _, type_, type_size, date, date_size, *_ = self._line(number)
+        return Entry(
+            self.ids[number],
+            self._text(type_, type_size),
+            self._text(date, date_size),
+            self.agents[number],
         )
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield all of them."""
-        # What is in the spans is ASCII: with a letter for each byte they are the same.
-        text = self._data.decode("latin-1")
-        for number, line in enumerate(_LINE.iter_unpack(self._lines.bytes)):
-            _, _, type_, type_size, date, date_size, *_ = line
-            yield Entry(
-                self.ids[number],
-                text[type_ : type_ + type_size],
-                text[date : date + date_size],
-                self.agents[number],
-            )
+    def _line(self, number: int) -> Sequence[int]:
+        return _LINE.unpack_from(self._lines.bytes, _LINE.size * number)
+
+    def _text(self, start: int, size: int) -> str:
+        """Return what is in a span: it is ASCII."""
+        return self._data[start : start + size].decode()
 
     def digests(self, first: int, count: int) -> bytes:
         """Return the ids of so many, 32 bytes each."""

@@ -29,7 +29,8 @@ How it is measured:
 - CPU time is user and system of the shipper's process and its children, from its start to its end:
   starting Python, reading the configuration and stopping are in it, for all alike. What is ours
   validates each line, computes its id, writes a receipt, saves its progress and deletes what has
-  been accepted; a floor does none of that.
+  been accepted; a floor does none of that. The interpreter counts: a distribution's Python is
+  built with profiles of what programs do (PGO), as others are only if asked for.
 - "To the floor" and "to the best peer" are the CPU time divided by the least of the floors and of
   the peers in the same table.
 - Each peer has the best configuration that we know: see the [files](../benchmarks/peers). Debian's
