@@ -19,8 +19,7 @@ LANES = 4
 def gates() -> Gates:
     """Return gates that everybody may pass; the endpoint is known to take much at once of 1."""
     gates = Gates(LANES, lambda: 0.5)
-    for _ in range(2 * LANES):
-        gates.answered(-1.0, 1, sent_at=-2.0)
+    gates.answered(-1.0, [-2.0] * (2 * LANES), owner=1)
     return gates
 
 
@@ -39,12 +38,12 @@ def test_a_user_leaves_a_lane_to_others(admission: Admission) -> None:
     """Requests that are never answered must not take them all."""
     for _ in range(LANES - 1):
         assert admission.admits(1, 0.0)
-        admission.sent(1)
+        admission.sent(1, 1)
 
     assert not admission.admits(1, 0.0)
     assert admission.admits(2, 0.0)
     assert not admission.full
-    admission.sent(2)
+    admission.sent(2, 1)
     assert admission.full
 
 
@@ -52,7 +51,7 @@ def test_only_those_who_wait_are_looked_at(admission: Admission, gates: Gates) -
     """With thousands of users, each event would otherwise cost a look at all of them."""
     asked: list[Owner] = []
     for owner in range(1000):
-        gates.answered(0.0, owner)
+        gates.answered(0.0, [0.0], owner)
     for now in (1.0, 2.0):
         gates.failed(down(), now, sent_at=now, owner=7)
         gates.failed(down(), now, sent_at=now, owner=8)

@@ -53,7 +53,7 @@ def data(items: list[Item]) -> list[bytes]:
 def accept(items: list[Item]) -> None:
     """Note that these lines are dealt with."""
     for item in items:
-        item.reading.done(item.piece)
+        item.reading.done([item.piece])
 
 
 def remove_finished(backlog: Backlog) -> None:
@@ -125,7 +125,7 @@ def test_no_stream_of_new_lines_holds_up_those_that_came_back(
             if count % 4 == 0:
                 backlog.again(item)
             else:
-                item.reading.done(item.piece)
+                item.reading.done([item.piece])
         remove_finished(backlog)
         most = max(most, len(list(tmp_path.iterdir())))
 

@@ -19,14 +19,12 @@ from tests.conftest import DEADLINE_SECONDS
 from tests.support.endpoint import Answer as Scripted
 from tests.support.endpoint import Endpoint, Request
 from tests.support.network import RawServer, read_request, to
+from tests.support.requests import HEADERS, KEY, request, results
 from uploader.carrier import Delivered, Message, Signal
 from uploader.curl_carrier import CurlCarrier
 from uploader.outcome import Answer, Failure, Trouble
 
 pytestmark = pytest.mark.usefixtures("plain_network")
-
-HEADERS = {"Content-Type": "application/json", "User-Agent": "flwr/1.41.0"}
-
 
 Connect = Callable[..., CurlCarrier]
 
@@ -46,20 +44,18 @@ def connect() -> Iterator[Connect]:
 
 
 def collected(carrier: CurlCarrier, count: int) -> list[Delivered]:
-    """Collect so many results."""
-    results: list[Delivered] = []
-    while len(results) < count:
+    """Collect what comes of so many requests."""
+    found: list[Delivered] = []
+    while len(results(found)) < count:
         messages: list[Message] = list(carrier.collect(DEADLINE_SECONDS))
         assert messages, "nothing came"
-        results += [message for message in messages if isinstance(message, Delivered)]
-    return results
-
-
-def bodies(results: list[Delivered]) -> dict[int, bytes]:
-    """Return the bodies of answers by ticket, each of which there is once."""
-    found = {each.ticket: each.result.body for each in results if isinstance(each.result, Answer)}
-    assert len(found) == len(results)
+        found += [message for message in messages if isinstance(message, Delivered)]
     return found
+
+
+def ended(carrier: CurlCarrier, count: int) -> dict[int, Answer | Failure]:
+    """Collect what comes of so many requests, by ticket."""
+    return results(collected(carrier, count))
 
 
 def test_each_of_many_requests_is_answered_once_with_its_ticket(
@@ -69,11 +65,12 @@ def test_each_of_many_requests_is_answered_once_with_its_ticket(
     endpoint.answer = lambda request: Scripted(201, {}, request.body)
     carrier = connect(endpoint.url, concurrency=8)
 
-    for ticket in range(100):
-        carrier.submit(ticket, b"%d" % ticket, HEADERS)
-    results = collected(carrier, 100)
+    for first in range(0, 100, 20):
+        carrier.submit([request(ticket, b"%d" % ticket) for ticket in range(first, first + 20)])
 
-    assert bodies(results) == {ticket: b"%d" % ticket for ticket in range(100)}
+    assert ended(carrier, 100) == {
+        ticket: Answer(201, body=b"%d" % ticket) for ticket in range(100)
+    }
     assert carrier.collect(0.0) == []
     assert len(endpoint.requests) == 100
 
@@ -89,13 +86,13 @@ def test_no_more_requests_are_under_way_than_allowed(endpoint: Endpoint, connect
     endpoint.answer = answer
     carrier = connect(endpoint.url, concurrency=2)
 
-    for ticket in range(6):
-        carrier.submit(ticket, b"{}", HEADERS)
+    carrier.submit([request(ticket) for ticket in range(4)])
+    carrier.submit([request(ticket) for ticket in range(4, 6)])
     before = carrier.collect(0.3)
     seen = len(endpoint.requests)
     go_on.set()
 
-    assert {each.ticket for each in collected(carrier, 6)} == set(range(6))
+    assert set(ended(carrier, 6)) == set(range(6))
     assert (before, seen) == ([], 2)
 
 
@@ -108,8 +105,7 @@ def test_connections_are_kept(connect: Connect) -> None:
 
     with RawServer(talk) as server:
         carrier = connect(f"http://127.0.0.1:{server.port}/", concurrency=4)
-        for ticket in range(40):
-            carrier.submit(ticket, b"{}", HEADERS)
+        carrier.submit([request(ticket) for ticket in range(40)])
         collected(carrier, 40)
 
         assert server.connections <= 4
@@ -121,9 +117,8 @@ def test_an_answer_that_comes_again_is_the_same_object(
     """So that it need not be judged again; another answer is another object."""
     carrier = connect(endpoint.url, concurrency=1)
     endpoint.answer = lambda request: Scripted(201, {"X-Id": request.body.decode()}, b"{}")
-    for ticket in range(3):
-        carrier.submit(ticket, b"%d" % ticket, HEADERS)
-    usual = [each.result for each in collected(carrier, 3)]
+    carrier.submit([request(ticket, b"%d" % ticket) for ticket in range(3)])
+    usual = ended(carrier, 3)
 
     assert usual[0] is usual[1] is usual[2]
 
@@ -157,14 +152,14 @@ def test_an_answer_that_differs_is_told_from_the_usual_one(
     usual = Scripted(201, {"Content-Type": "a/b"}, b"{}")
     carrier = connect(endpoint.url, concurrency=1)
 
-    results = []
+    seen: list[Answer | Failure] = []
     for answer in (usual, usual, other, other, usual):
         endpoint.answer = lambda _, answer=answer: answer  # type: ignore[misc]
-        carrier.submit(0, b"{}", HEADERS)
-        results += [each.result for each in collected(carrier, 1)]
+        carrier.submit([request(0)])
+        seen += ended(carrier, 1).values()
 
     same = Answer(201, "a/b", body=b"{}")
-    assert results == [same, same, expected, expected, same]
+    assert seen == [same, same, expected, expected, same]
 
 
 def test_a_type_that_is_missing_is_noticed_among_lines_that_have_been_seen(
@@ -174,13 +169,13 @@ def test_a_type_that_is_missing_is_noticed_among_lines_that_have_been_seen(
     carrier = connect(endpoint.url, concurrency=1)
     usual: dict[str, str] = {"Content-Type": "a/b"}
 
-    results = []
+    seen: list[Answer | Failure] = []
     for headers in ({**usual, "X": "1"}, {**usual, "Y": "1"}, {"X": "1", "Y": "1"}):
         endpoint.answer = lambda _, headers=headers: Scripted(201, headers, b"{}")  # type: ignore[misc]
-        carrier.submit(0, b"{}", HEADERS)
-        results += [each.result for each in collected(carrier, 1)]
+        carrier.submit([request(0)])
+        seen += ended(carrier, 1).values()
 
-    types = [each.content_type for each in results if isinstance(each, Answer)]
+    types = [each.content_type for each in seen if isinstance(each, Answer)]
     assert types == ["a/b", "a/b", ""]
 
 
@@ -195,7 +190,7 @@ def test_a_signal_of_another_thread_ends_a_wait(endpoint: Endpoint, connect: Con
 
     endpoint.answer = answer
     carrier = connect(endpoint.url)
-    carrier.submit(1, b"{}", HEADERS)
+    carrier.submit([request(1)])
 
     def stop() -> None:
         reached.wait(DEADLINE_SECONDS)
@@ -205,7 +200,7 @@ def test_a_signal_of_another_thread_ends_a_wait(endpoint: Endpoint, connect: Con
 
     assert carrier.collect(DEADLINE_SECONDS) == [Signal.STOP]
     done.set()
-    assert [each.ticket for each in collected(carrier, 1)] == [1]
+    assert set(ended(carrier, 1)) == {1}
 
 
 def test_a_signal_handler_ends_a_wait(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -265,22 +260,21 @@ def test_an_answer_that_breaks_off_is_one_failure(connect: Connect) -> None:
     """Only of the request that it was meant for; those after it go on."""
 
     def talk(connection: socket.socket) -> None:
-        while request := read_request(connection):
-            if request.endswith(b"bad"):
+        while arrived := read_request(connection):
+            if arrived.endswith(b"bad"):
                 connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 9\r\n\r\n{")
                 return
             connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
 
     with RawServer(talk) as server:
         carrier = connect(f"http://127.0.0.1:{server.port}/", concurrency=2)
-        for ticket, body in enumerate([b"1", b"2", b"bad", b"3", b"4"]):
-            carrier.submit(ticket, body, HEADERS)
-        results = collected(carrier, 5)
+        bodies = [b"1", b"2", b"bad", b"3", b"4"]
+        carrier.submit([request(ticket, body) for ticket, body in enumerate(bodies)])
+        seen = ended(carrier, 5)
         rest = carrier.collect(0.0)
 
-    failures = [each for each in results if isinstance(each.result, Failure)]
-    assert [each.ticket for each in failures] == [2]
-    assert sorted(each.ticket for each in results) == [0, 1, 2, 3, 4]
+    assert [ticket for ticket in seen if isinstance(seen[ticket], Failure)] == [2]
+    assert sorted(seen) == [0, 1, 2, 3, 4]
     assert rest == []
 
 
@@ -289,24 +283,24 @@ def test_an_answer_that_does_not_come_does_not_hold_up_others(connect: Connect) 
     done = threading.Event()
 
     def talk(connection: socket.socket) -> None:
-        while request := read_request(connection):
-            if request.endswith(b"late"):
+        while arrived := read_request(connection):
+            if arrived.endswith(b"late"):
                 done.wait(DEADLINE_SECONDS)
             connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
 
     with RawServer(talk) as server:
         carrier = connect(f"http://127.0.0.1:{server.port}/", read_timeout=0.5)
-        carrier.submit(0, b"late", HEADERS)
-        failures: list[Delivered] = []
+        carrier.submit([request(0, b"late")])
+        failures: list[int] = []
         ticket = 0
         while not failures:
             ticket += 1
-            carrier.submit(ticket, b"{}", HEADERS)
-            results = collected(carrier, 1)
-            failures += [each for each in results if isinstance(each.result, Failure)]
+            carrier.submit([request(ticket)])
+            seen = ended(carrier, 1)
+            failures += [each for each in seen if isinstance(seen[each], Failure)]
         done.set()
 
-    assert [each.ticket for each in failures] == [0]
+    assert failures == [0]
     assert ticket > 1
 
 
@@ -317,11 +311,11 @@ def test_a_request_that_cannot_be_made_is_delivered_as_a_failure(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem")
     carrier = connect("https://127.0.0.1:9/")
 
-    carrier.submit(7, b"{}", HEADERS)
+    carrier.submit([request(7), request(8)])
 
-    (failed,) = collected(carrier, 1)
+    (failed,) = collected(carrier, 2)
     assert isinstance(failed.result, Failure)
-    assert (failed.ticket, failed.result.trouble) == (7, Trouble.CONFIGURATION)
+    assert (failed.tickets, failed.result.trouble) == ([7, 8], Trouble.CONFIGURATION)
 
 
 @pytest.mark.parametrize("value", ["\u20ac", "a\r\nX: b", "a\0b"])
@@ -332,10 +326,44 @@ def test_a_header_that_cannot_be_sent_is_a_failure_and_no_more(
     carrier = connect(endpoint.url, concurrency=1)
 
     for ticket in range(4):
-        carrier.submit(ticket, b"{}", HEADERS if ticket % 2 else {"X": value})
+        carrier.submit([request(ticket, headers=HEADERS if ticket % 2 else {"X": value})])
 
-    results = {each.ticket: type(each.result) for each in collected(carrier, 4)}
-    assert results == {0: Failure, 1: Answer, 2: Failure, 3: Answer}
+    types = {ticket: type(result) for ticket, result in ended(carrier, 4).items()}
+    assert types == {0: Failure, 1: Answer, 2: Failure, 3: Answer}
+
+
+def test_each_request_has_its_headers_and_its_key(endpoint: Endpoint, connect: Connect) -> None:
+    """Though most of a group are the same ones, and are looked at once."""
+    other = {**HEADERS, "User-Agent": "other/1.0"}
+    given = [HEADERS, HEADERS, other, other, HEADERS, dict(HEADERS)]
+    carrier = connect(endpoint.url, concurrency=1)
+
+    carrier.submit(
+        [request(ticket, headers=each, key=f"{ticket}") for ticket, each in enumerate(given)]
+    )
+    collected(carrier, len(given))
+
+    names = ("User-Agent", "Idempotency-Key")
+    assert [tuple(each.headers[name] for name in names) for each in endpoint.requests] == [
+        (each["User-Agent"], f"{ticket}") for ticket, each in enumerate(given)
+    ]
+
+
+def test_a_request_by_itself_has_the_headers_that_it_is_given(
+    endpoint: Endpoint, connect: Connect
+) -> None:
+    """No key is added; without a body it is OPTIONS, and what follows is a POST again."""
+    carrier = connect(endpoint.url, concurrency=1)
+
+    carrier.single(1, b"{}", {"Idempotency-Key": "mine"})
+    carrier.single(2, None, {"X": "1"})
+    carrier.submit([request(3)])
+
+    assert set(ended(carrier, 3)) == {1, 2, 3}
+    assert [
+        (each.method, each.body, each.headers.get("Idempotency-Key")) for each in endpoint.requests
+    ] == [("POST", b"{}", "mine"), ("OPTIONS", b"", None), ("POST", b"{}", KEY)]
+    assert endpoint.requests[1].headers["X"] == "1"
 
 
 def test_nothing_under_way_is_one_wait(
@@ -343,8 +371,7 @@ def test_nothing_under_way_is_one_wait(
 ) -> None:
     """Though the endpoint has closed the connections that were kept."""
     carrier = connect(endpoint.url)
-    for ticket in range(8):
-        carrier.submit(ticket, b"{}", HEADERS)
+    carrier.submit([request(ticket) for ticket in range(8)])
     collected(carrier, 8)
     endpoint.stop()
     waits: list[object] = []
@@ -369,10 +396,10 @@ def test_an_end_closes_everything(endpoint: Endpoint) -> None:
         return Scripted()
 
     carrier = CurlCarrier(to(endpoint.url), 4)
-    carrier.submit(0, b"{}", HEADERS)
+    carrier.submit([request(0)])
     collected(carrier, 1)
     endpoint.answer = hold
-    carrier.submit(1, b"{}", HEADERS)
+    carrier.submit([request(1)])
     assert carrier.collect(0.0) == []
     assert endpoint.wait_for(2)
 
@@ -406,7 +433,7 @@ def test_large_writes_are_for_lines_that_have_shown_to_be_fast(
     carrier = connect(endpoint.url, concurrency=1)
     batch = b"x" * 2**20
     for ticket, body in enumerate([b"{}", batch, batch, b"slow" + batch, batch]):
-        carrier.submit(ticket, body, HEADERS)
+        carrier.submit([request(ticket, body)])
         collected(carrier, 1)
 
     assert [buffer > 2**16 for buffer in buffers] == [False, True, True, False]

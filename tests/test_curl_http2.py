@@ -18,17 +18,12 @@ from hypercorn.config import Config
 
 from tests.conftest import DEADLINE_SECONDS
 from tests.support.network import to
+from tests.support.requests import HEADERS, KEY, request, results
 from uploader.carrier import Delivered
 from uploader.curl_carrier import CurlCarrier
-from uploader.outcome import Answer
+from uploader.outcome import Answer, Failure
 
 pytestmark = pytest.mark.usefixtures("plain_network")
-
-HEADERS = {
-    "Content-Type": "application/json",
-    "User-Agent": "flwr/1.41.0",
-    "Idempotency-Key": "0123",
-}
 
 
 @dataclass(slots=True)
@@ -91,21 +86,17 @@ def endpoint(directory: Path, protocols: list[str]) -> Iterator[Seen]:
     loop.close()
 
 
-def exchanged(seen: Seen, count: int) -> dict[int, Answer]:
+def exchanged(seen: Seen, count: int) -> dict[int, Answer | Failure]:
     """Send so many requests, eight at a time, and return their answers."""
     carrier = CurlCarrier(to(seen.url, ca_bundle=seen.authorities), 8)
-    for ticket in range(count):
-        carrier.submit(ticket, b"%d" % ticket, HEADERS)
-    answers: dict[int, Answer] = {}
-    while len(answers) < count:
+    carrier.submit([request(ticket, b"%d" % ticket) for ticket in range(count)])
+    delivered: list[Delivered] = []
+    while len(results(delivered)) < count:
         messages = carrier.collect(DEADLINE_SECONDS)
         assert messages
-        for message in messages:
-            assert isinstance(message, Delivered)
-            assert isinstance(message.result, Answer), message
-            answers[message.ticket] = message.result
+        delivered += [message for message in messages if isinstance(message, Delivered)]
     carrier.end()
-    return answers
+    return results(delivered)
 
 
 @pytest.mark.parametrize(
@@ -134,6 +125,7 @@ def test_the_headers_are_the_same_ones_with_http_2(tmp_path: Path) -> None:
         (headers,) = seen.headers
         assert {name: headers[name] for name in headers if name != "host"} == {
             **{name.lower(): value for name, value in HEADERS.items()},
+            "idempotency-key": KEY,
             "content-length": "1",
             "accept-encoding": "identity",
         }
@@ -144,7 +136,7 @@ def test_a_connection_whose_answer_did_not_come_is_left(tmp_path: Path) -> None:
     with endpoint(tmp_path, ["h2"]) as seen:
         carrier = CurlCarrier(to(seen.url, read_timeout=0.5, ca_bundle=seen.authorities), 2)
         for ticket, body in enumerate([b"late", b"1", b"2", b"3"]):
-            carrier.submit(ticket, body, HEADERS)
+            carrier.submit([request(ticket, body)])
             assert carrier.collect(DEADLINE_SECONDS)
         carrier.end()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from queue import SimpleQueue
@@ -17,12 +17,13 @@ from telemetry_spool.segment import event_id
 from tests.conftest import DEADLINE_SECONDS, Place
 from uploader import config
 from uploader.backlog import Backlog
+from uploader.carrier import Request
 from uploader.engine import Engine
 from uploader.lanes import Lanes
 from uploader.outcome import Answer, Failure, Trouble
-from uploader.pieces import Piece
+from uploader.pieces import SINGLE, Piece
 from uploader.reading import Reading
-from uploader.sink import EventSink, Request
+from uploader.sink import EventSink
 
 CREATED = Answer(201, "application/json", body=b"{}")
 
@@ -59,9 +60,12 @@ def engine(place: Place, wire: Wire, **settings: object) -> Iterator[Engine]:
         subject.shut_down()
 
 
-def record(place: Place, count: int) -> list[bytes]:
-    """Record events and return them."""
-    events = [json.dumps({"event_type": "RUN", "n": number}).encode() for number in range(count)]
+def record(place: Place, count: int, padding: int = 0) -> list[bytes]:
+    """Record events, larger by so many bytes, and return them."""
+    events = [
+        json.dumps({"event_type": "RUN", "n": number, "pad": "x" * padding}).encode()
+        for number in range(count)
+    ]
     for event in events:
         place.open().append(event)
     return events
@@ -79,20 +83,20 @@ def drain(subject: Engine) -> None:
 def test_consent_is_asked_again_before_a_request_of_the_next_moment(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not once for all the requests that may be under way together."""
+    """Not once for all that may be under way together: only for what was read together."""
     monkeypatch.setattr("uploader.permission._MOMENT_SECONDS", 0.0)
-    events = record(place, 4)
+    events = record(place, 4, padding=SINGLE.block_bytes // 2)
     chosen = mode_file()
     assert chosen is not None
     wire = Wire()
     with engine(place, wire, concurrency="4") as subject:
-        request = EventSink.request
+        requests = EventSink.requests
 
-        def withdraw_after(sink: EventSink, piece: Piece) -> Request:
+        def withdraw_after(sink: EventSink, ticket: int, pieces: Sequence[Piece]) -> list[Request]:
             choose(chosen, Mode.OFF)
-            return request(sink, piece)
+            return requests(sink, ticket, pieces)
 
-        with patch.object(EventSink, "request", withdraw_after):
+        with patch.object(EventSink, "requests", withdraw_after):
             subject.work()
 
     assert wire.bodies() == events[:1]

@@ -26,7 +26,7 @@ def answer(subject: Gate, rounds: int = 1, *, begins: float = START) -> None:
     """Let rounds of as many requests as may be under way go well, each a second long."""
     for now in range(rounds):
         for _ in range(subject.allowance(begins + now)):
-            subject.answered(begins + now, sent_at=begins + now - 1)
+            subject.answered(begins + now, [begins + now - 1])
 
 
 def asked_to_wait(seconds: float) -> Outcome:
@@ -69,7 +69,7 @@ def test_requests_now_and_then_say_nothing_about_many_at_once() -> None:
     subject = gate(64)
     for hour in range(1000):
         now = START + 3600 * hour
-        subject.answered(now, sent_at=now - 1)
+        subject.answered(now, [now - 1])
 
     assert subject.allowance(now) <= 4
 
@@ -110,7 +110,7 @@ def test_a_failure_is_never_free() -> None:
     """Even of a round in which another request went well, the next is a probe."""
     subject = gate(4)
     subject.failed(UNAVAILABLE, START, sent_at=START - 1)
-    subject.answered(START + 1, sent_at=START - 1)
+    subject.answered(START + 1, [START - 1])
 
     subject.failed(UNAVAILABLE, START + 2, sent_at=START - 1)
 
@@ -154,7 +154,7 @@ def test_an_answer_opens_the_gate() -> None:
     fail_rounds(subject, 6)
     now = subject.closed_until
 
-    subject.answered(now, sent_at=now - 1)
+    subject.answered(now, [now - 1])
 
     assert subject.allowance(now) == 2
     assert subject.trouble is None
@@ -167,7 +167,7 @@ def test_an_answer_does_not_cut_a_wait_short() -> None:
     subject = gate(4)
     subject.failed(asked_to_wait(30), START, sent_at=START - 1)
 
-    subject.answered(START + 1, sent_at=START - 1)
+    subject.answered(START + 1, [START - 1])
 
     assert subject.allowance(START + 29) == 0
     assert subject.trouble is not None
@@ -221,7 +221,7 @@ def test_failures_halve_the_concurrency_once_a_round(outcome: Outcome) -> None:
     for late in range(3):
         subject.failed(outcome, START + 5 + late / 10, sent_at=START + 4)
 
-    subject.answered(START + 6, sent_at=START + 4.5)
+    subject.answered(START + 6, [START + 4.5])
 
     assert subject.allowance(START + 6) == 8
 
@@ -234,7 +234,7 @@ def test_failures_never_stop_delivery(outcome: Outcome) -> None:
 
     assert subject.allowance(subject.closed_until) == 1
     now = subject.closed_until
-    subject.answered(now, sent_at=now - 1)
+    subject.answered(now, [now - 1])
     assert subject.allowance(now) >= 1
 
 
@@ -257,6 +257,6 @@ def test_an_operators_error_leaves_the_concurrency_alone(rounds: int) -> None:
     now = fail_rounds(subject, rounds, HELD)
     now = subject.closed_until
 
-    subject.answered(now, sent_at=now - 1)
+    subject.answered(now, [now - 1])
 
     assert subject.allowance(now) == 16

@@ -29,7 +29,7 @@ def test_trouble_is_only_what_nobody_elses_success_disproves() -> None:
     assert subject.trouble == HELD
     assert subject.closed_until > 10.0
 
-    subject.answered(11.0, owner=2)
+    subject.answered(11.0, [10.5], owner=2)
     assert subject.trouble is None
     assert subject.closed_until == 0.0
 
@@ -41,7 +41,7 @@ def test_a_private_spool_has_one_gate() -> None:
     """Its own success while it waits does not end the wait."""
     subject = gates()
     subject.failed(HELD, 10.0, sent_at=9.0)
-    subject.answered(10.5)
+    subject.answered(10.5, [9.5])
 
     assert subject.trouble == HELD
     assert subject.closed_until == subject.of(None).closed_until > 10.5
@@ -55,7 +55,7 @@ def test_each_owner_has_a_concurrency_of_its_own() -> None:
 
     for now in range(10, 16):
         for _ in range(subject.of(1).allowance(now)):
-            subject.answered(now, owner=1, sent_at=now - 1)
+            subject.answered(now, [now - 1], owner=1)
 
     assert subject.of(1).allowance(16.0) == 16
     assert subject.of(2).allowance(16.0) == subject.private.allowance(16.0) == alone

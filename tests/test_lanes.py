@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.conftest import DEADLINE_SECONDS
+from tests.support.requests import request
 from uploader.carrier import Delivered
 from uploader.lanes import Lanes
 from uploader.outcome import Answer, Failure
@@ -27,13 +28,13 @@ def test_requests_go_on_when_a_thread_can_be_started_again(monkeypatch: pytest.M
     lanes = Lanes(4, Good)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", _refuse)
-        lanes.submit(1, b"a", {})
+        lanes.submit([request(1)])
         (first,) = lanes.collect(DEADLINE_SECONDS)
-    lanes.submit(2, b"b", {})
+    lanes.submit([request(2)])
 
     assert isinstance(first, Delivered)
     assert isinstance(first.result, Failure)
-    assert list(lanes.collect(DEADLINE_SECONDS)) == [Delivered(2, Answer(200))]
+    assert list(lanes.collect(DEADLINE_SECONDS)) == [Delivered([2], Answer(200))]
     lanes.end()
 
 

@@ -3,54 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
 
 import pytest
 
-from uploader.carrier import Delivered, Message, Signal
+from tests.support.carrier import AnsweringCarrier
+from tests.support.requests import request
+from uploader.carrier import Delivered, Signal
 from uploader.late import LateCarrier
 from uploader.outcome import Answer
 
 LONG = 60.0
 
 
-class Fake:
-    """A carrier that answers every request at once."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[int, bytes, Mapping[str, str]]] = []
-        self.messages: list[Message] = []
-        self.ended = False
-
-    def submit(self, ticket: int, body: bytes, headers: Mapping[str, str]) -> None:
-        """Keep the request, and answer it."""
-        self.requests.append((ticket, body, headers))
-        self.messages.append(Delivered(ticket, Answer(201)))
-
-    def put(self, signal: Signal) -> None:
-        """Keep the signal."""
-        self.messages.append(signal)
-
-    def collect(self, timeout: float) -> Sequence[Message]:
-        """Return what is kept."""
-        del timeout
-        messages, self.messages = self.messages, []
-        return messages
-
-    def end(self) -> None:
-        """Keep that it was told to end."""
-        self.ended = True
-
-
 class Maker:
     """Makes carriers, and knows which."""
 
     def __init__(self) -> None:
-        self.made: list[Fake] = []
+        self.made: list[AnsweringCarrier] = []
 
-    def __call__(self) -> Fake:
+    def __call__(self) -> AnsweringCarrier:
         """Make another one."""
-        self.made.append(Fake())
+        self.made.append(AnsweringCarrier())
         return self.made[-1]
 
 
@@ -78,12 +51,13 @@ def test_nothing_is_made_before_the_first_request(late: LateCarrier, maker: Make
 
 def test_one_is_made_for_all_requests(late: LateCarrier, maker: Maker) -> None:
     """With what is to be sent, and its answers come back."""
-    late.submit(1, b"a", {"X": "1"})
-    late.submit(2, b"b", {})
+    first, second, third = (request(ticket) for ticket in (1, 2, 3))
+    late.submit([first])
+    late.submit([second, third])
 
     (made,) = maker.made
-    assert made.requests == [(1, b"a", {"X": "1"}), (2, b"b", {})]
-    assert late.collect(LONG) == [Delivered(1, Answer(201)), Delivered(2, Answer(201))]
+    assert made.groups == [[first], [second, third]]
+    assert late.collect(LONG) == [Delivered((1, 2, 3), Answer(201))]
     late.end()
     assert made.ended
 
@@ -100,27 +74,27 @@ def test_signals_come_in_one_go(late: LateCarrier) -> None:
 def test_what_was_said_before_it_was_made_is_still_heard(late: LateCarrier) -> None:
     """A stop, perhaps."""
     late.put(Signal.STOP)
-    late.submit(1, b"a", {})
+    late.submit([request(1)])
 
-    assert set(late.collect(LONG)) == {Signal.STOP, Delivered(1, Answer(201))}
+    assert set(late.collect(LONG)) == {Signal.STOP, Delivered((1,), Answer(201))}
 
 
 def test_what_is_said_while_it_is_made_is_heard(maker: Maker) -> None:
     """A signal handler, or the watcher's thread, does not wait for libraries to be loaded."""
 
-    def make() -> Fake:
+    def make() -> AnsweringCarrier:
         subject.put(Signal.STOP)
         return maker()
 
     subject = LateCarrier(make)
-    subject.submit(1, b"a", {})
+    subject.submit([request(1)])
 
     assert Signal.STOP in subject.collect(LONG)
 
 
 def test_what_is_said_later_is_heard_once(late: LateCarrier) -> None:
     """The carrier itself hears it."""
-    late.submit(1, b"a", {})
+    late.submit([request(1)])
     late.collect(LONG)
     for _ in range(3):
         late.put(Signal.LOOK)

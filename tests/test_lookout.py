@@ -138,7 +138,7 @@ class Looking:
         taken = []
         while (item := self.turns.take(lambda _: SENDABLE)) is not None:
             taken.append(item.piece.data)
-            item.reading.done(item.piece)
+            item.reading.done([item.piece])
         for reading in self.turns.finished():
             self.turns.remove(reading)
         return taken

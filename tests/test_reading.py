@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_append import locked_by_another_process
-from uploader.pieces import Piece
+from uploader.pieces import Piece, Shape
 from uploader.reading import Busy, Reading
 from uploader.terms import Terms
 
@@ -76,10 +76,10 @@ def test_a_segment_is_finished_when_every_line_is_done(tmp_path: Path) -> None:
     """Not when the last one has been taken."""
     with reading(put(tmp_path, b"a", b"b")) as subject:
         first, second = take_all(subject)
-        subject.done(second)
+        subject.done([second])
         assert not subject.finished
 
-        subject.done(first)
+        subject.done([first])
         assert subject.finished
 
 
@@ -101,7 +101,7 @@ def test_progress_is_the_end_of_the_last_line_of_the_accepted_prefix(tmp_path: P
     path = put(tmp_path, b"aaaa", b"bb", b"c")
     with reading(path) as subject:
         for _ in range(2):
-            subject.done(take(subject))
+            subject.done([take(subject)])
         subject.save()
 
     assert progress(path).read_bytes() == b"8\n"
@@ -113,8 +113,8 @@ def test_requests_that_overtook_others_are_not_sent_again(tmp_path: Path) -> Non
     path = put(tmp_path, b"a", b"b", b"c", b"d")
     with reading(path) as subject:
         _, second, third = (take(subject) for _ in range(3))
-        subject.done(third)
-        subject.done(second)
+        subject.done([third])
+        subject.done([second])
         subject.save()
 
     assert progress(path).read_bytes() == b"0 2 4\n"
@@ -131,7 +131,7 @@ def test_progress_over_several_stops_adds_up(tmp_path: Path) -> None:
             taken = take_all(subject)
             chosen = taken[1] if len(taken) > 1 else taken[0]
             sent.append(chosen.data)
-            subject.done(chosen)
+            subject.done([chosen])
             subject.save()
 
     assert sorted(sent) == lines
@@ -168,7 +168,7 @@ def test_a_line_that_comes_back_after_the_last_is_not_forgotten(tmp_path: Path) 
         assert not subject.finished
 
         assert subject.take_again() == line
-        subject.done(line)
+        subject.done([line])
         assert subject.finished
 
 
@@ -178,13 +178,55 @@ def test_a_line_that_waits_for_its_dead_letter_is_not_taken_again(tmp_path: Path
         first, second = take_all(subject)
         subject.postpone(first)
         assert not subject.is_stuck(blocked=False)
-        subject.done(second)
+        subject.done([second])
 
         assert (subject.take(), subject.has_returned) == (None, False)
         assert (subject.is_stuck(blocked=False), subject.finished) == (True, False)
 
-        subject.done(first)
+        subject.done([first])
         assert (subject.is_stuck(blocked=False), subject.finished) == (False, True)
+
+
+def test_what_waits_keeps_nothing_of_what_was_read_with_it(tmp_path: Path) -> None:
+    """An event that the endpoint stumbles over for days would keep a block in memory."""
+    path = put(tmp_path, *[b'{"n": %d}' % number for number in range(4)])
+    with reading(path) as subject:
+        first, second, *_ = take_all(subject)
+        assert first.manifest is second.manifest
+
+        subject.again(first)
+        subject.postpone(second)
+
+        assert [len(piece.manifest) for piece in (first, second)] == [1, 1]
+
+
+def test_halves_that_wait_keep_nothing_of_each_other(tmp_path: Path) -> None:
+    """Nor of the batches beside them."""
+    path = put(tmp_path, *[b'{"n": %d}' % number for number in range(8)])
+    subject = Reading(str(path), limit=LIMIT, shape=Shape(4, 2**20))
+    batch = take(subject)
+    assert len(batch.manifest) == 8
+
+    subject.split(batch)
+
+    halves = [subject.take_again(), subject.take_again()]
+    subject.close()
+    assert [(len(half.manifest), half.events) for half in halves] == [(2, 2), (2, 2)]
+    assert [line for half in halves for line in half.lines()] == batch.lines()
+
+
+def test_lines_are_done_many_at_once(tmp_path: Path) -> None:
+    """In any order; the progress is what it is with one after the other."""
+    path = put(tmp_path, b"a", b"b", b"c", b"d", b"e")
+    with reading(path) as subject:
+        first, *others, last = take_all(subject)
+        subject.done(others[::-1])
+        subject.save()
+        assert progress(path).read_bytes() == b"0 2 4 6\n"
+
+        subject.done([last, first])
+        assert subject.finished
+        assert subject.held == 0
 
 
 def test_nothing_is_written_before_there_is_progress(tmp_path: Path) -> None:
@@ -282,7 +324,7 @@ def test_in_a_shared_spool_progress_is_kept_out_of_it(tmp_path: Path) -> None:
     path.with_suffix(".acked").write_text("2\n")
     subject = shared(path)
     first, second = take_all(subject)
-    subject.done(first)
+    subject.done([first])
     subject.save()
     subject.close()
 
@@ -315,7 +357,7 @@ def test_in_a_shared_spool_what_took_the_place_of_a_segment_stays(tmp_path: Path
     path = put(tmp_path, b"a")
     subject = shared(path)
     for line in take_all(subject):
-        subject.done(line)
+        subject.done([line])
     path.rename(tmp_path / "renamed")
     path.write_bytes(b"b\n")
 

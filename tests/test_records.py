@@ -116,12 +116,12 @@ def batch(events: int, number: int = 0, event_type: str = "RUN") -> Piece:
     body = f'{{"n":{number}, "u": "ü"}}'.encode()
     entry = Entry(event_id(body), event_type, "yesterday", "flwr/1.41.0")
     lines = b"\n".join([body] * events)
-    return Piece(0, len(lines) + 1, lines, Listed([entry] * events))
+    return Piece(0, len(lines) + 1, lines, Listed([entry] * events), 0, events)
 
 
 def id_of(piece: Piece) -> str:
     """Return the id of an event by itself."""
-    (entry,) = piece.manifest.entries()
+    (entry,) = piece.entries()
     return entry.id
 
 
@@ -129,7 +129,7 @@ def test_a_receipt_names_the_event_and_where_it_went(place: Place) -> None:
     """Anybody can look up what left this machine."""
     receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
 
-    receipts.accepted(event(), NOON)
+    receipts.accepted([event()], NOON)
     receipts.flush(NOON)
 
     assert place.ledger() == [
@@ -147,7 +147,7 @@ def test_a_receipt_can_keep_what_was_sent(place: Place) -> None:
     """With `keep_sent` the exact bytes are there, and the id proves them."""
     receipts = Receipts(directories(place), ENDPOINT, keep_sent=True)
 
-    receipts.accepted(event(), NOON)
+    receipts.accepted([event()], NOON)
     receipts.flush(NOON)
 
     (receipt,) = place.ledger()
@@ -159,7 +159,7 @@ def test_receipts_of_a_batch_can_keep_what_was_sent(place: Place) -> None:
     """Each event is in its own."""
     receipts = Receipts(directories(place), ENDPOINT, keep_sent=True)
 
-    receipts.accepted(batch(3), NOON)
+    receipts.accepted([batch(3)], NOON)
     receipts.flush(NOON)
 
     assert [receipt["event"].encode() for receipt in place.ledger()] == [event().data] * 3
@@ -170,7 +170,7 @@ def test_receipts_are_written_in_batches_and_once(place: Place) -> None:
     """Nothing is on disk before a flush, and nothing twice after two."""
     receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
     for number in range(3):
-        receipts.accepted(event(number), NOON)
+        receipts.accepted([event(number)], NOON)
     assert not place.root.exists()
 
     receipts.flush(NOON)
@@ -192,12 +192,12 @@ def test_receipts_wait_while_they_cannot_be_written(
     """Delivery goes on, because it is what makes room; the log says that they are behind."""
     receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
     place.root.write_bytes(b"in the way")
-    receipts.accepted(event(0), NOON)
+    receipts.accepted([event(0)], NOON)
     receipts.flush(NOON)
     assert "receipts cannot be written yet" in caplog.text
     place.root.unlink()
 
-    receipts.accepted(event(1), NOON)
+    receipts.accepted([event(1)], NOON)
     receipts.flush(NOON)
 
     assert [receipt["id"] for receipt in place.ledger()] == [id_of(event(0)), id_of(event(1))]
@@ -208,7 +208,7 @@ def test_receipts_that_wait_are_bounded(place: Place, caplog: pytest.LogCaptureF
     receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
     place.root.write_bytes(b"in the way")
     for number in range(16_385):
-        receipts.accepted(event(number), NOON)
+        receipts.accepted([event(number)], NOON)
     assert caplog.text.count("1024 receipts were dropped") == 1
     place.root.unlink()
 
@@ -223,7 +223,7 @@ def test_receipts_of_large_batches_that_wait_are_bounded(place: Place) -> None:
     receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
     place.root.write_bytes(b"in the way")
     for _ in range(5):
-        receipts.accepted(batch(10_000), NOON)
+        receipts.accepted([batch(10_000)], NOON)
     place.root.unlink()
 
     receipts.flush(NOON)
@@ -235,7 +235,7 @@ def test_many_receipts_do_not_wait_for_a_flush(place: Place) -> None:
     """A fast endpoint must not fill the memory."""
     receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
     for number in range(5_000):
-        receipts.accepted(event(number), NOON)
+        receipts.accepted([event(number)], NOON)
 
     assert len(place.ledger()) > 4_000
 
@@ -245,7 +245,7 @@ def test_a_label_is_quoted_as_json_is(place: Place) -> None:
     receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
     odd = 'a"b\\c\n\x00ü\U0001f33b'
 
-    receipts.accepted(event(event_type=odd), NOON)
+    receipts.accepted([event(event_type=odd)], NOON)
     receipts.flush(NOON)
 
     assert [receipt["event_type"] for receipt in place.ledger()] == [odd]

@@ -178,7 +178,7 @@ def test_the_uploader_goes_on_with_what_is_left(place: Place) -> None:
     taken = []
     while item := backlog.take():
         taken.append(item.piece.data)
-        item.reading.done(item.piece)
+        item.reading.done([item.piece])
     assert taken == [KEEP, MORE]
     for reading in backlog.finished():
         backlog.remove(reading)

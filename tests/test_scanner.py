@@ -269,19 +269,47 @@ def test_a_last_line_without_its_end_takes_a_closer_look() -> None:
 def test_a_manifest_is_the_same_as_one_that_was_listed(
     lines: list[bytes], data: st.DataObject
 ) -> None:
-    """Ids, entries and receipts, of all of it and of each part."""
+    """Ids, agents and entries; receipts of any of its lines, in any order."""
     scanned = COMPILED.scan(b"".join(line + b"\n" for line in lines))
     listed = Listed([entry for entry in map(closely, lines) if isinstance(entry, Entry)])
     assume(scanned is not None)
     assert scanned is not None
 
-    start = data.draw(st.integers(0, len(lines) - 1))
-    stop = data.draw(st.integers(start + 1, len(lines) + 1))
-    for one, other in ((scanned, listed), (scanned.part(start, stop), listed.part(start, stop))):
-        assert len(one) == len(other)
-        assert list(one.entries()) == list(other.entries())
-        assert one.ids() == other.ids()
-        assert one.receipts(REST) == other.receipts(REST)
+    numbers = data.draw(st.lists(st.integers(0, len(lines) - 1)))
+    first = data.draw(st.integers(0, len(lines) - 1))
+    count = data.draw(st.integers(0, len(lines) - first))
+    assert len(scanned) == len(listed)
+    assert list(scanned.ids) == list(listed.ids)
+    assert list(scanned.agents) == list(listed.agents)
+    assert list(scanned.entries()) == list(listed.entries())
+    assert list(scanned.entries(first, count)) == list(listed.entries(first, count))
+    assert scanned.digests(first, count) == listed.digests(first, count)
+    assert scanned.receipts(numbers, REST) == listed.receipts(numbers, REST)
+
+
+PACKAGES = [
+    {},
+    {"flower": None},
+    {"flower": {"package_name": "flwr", "package_version": "1.41.0"}},
+    {"flower": {"package_name": "flwr", "package_version": "1.41.1"}},
+    {"flower": {"package_name": "flw", "package_version": "r1.41.0"}},
+    {"package": {"package_name": "flwr", "package_version": "1.41.0"}},
+    {"package": {"package_name": "", "package_version": "1"}},
+    {"flower": {"package_name": "ab", "package_version": "c"}},
+    {"flower": {"package_name": "a", "package_version": "bc"}},
+]
+
+
+@given(st.lists(st.sampled_from(PACKAGES), min_size=1, max_size=20))
+def test_each_event_keeps_its_own_package(contexts: list[dict[str, object]]) -> None:
+    """Though lines of the same one in a row are looked at once."""
+    lines = [json.dumps({"event_type": "A", "context": each}).encode() for each in contexts]
+    scanned = COMPILED.scan(b"".join(line + b"\n" for line in lines))
+    read = [entry for entry in map(closely, lines) if isinstance(entry, Entry)]
+
+    assert scanned is not None
+    assert list(scanned.agents) == [entry.agent for entry in read]
+    assert list(scanned.entries()) == read
 
 
 def test_the_longest_labels_have_room_in_receipts() -> None:
@@ -292,7 +320,7 @@ def test_the_longest_labels_have_room_in_receipts() -> None:
     scanned = COMPILED.scan((line + b"\n") * 500)
 
     assert scanned is not None
-    (one,) = {*bytes(scanned.receipts(REST)).splitlines()}
+    (one,) = {*bytes(scanned.receipts(range(500), REST)).splitlines()}
     assert json.loads(one)["event_type"] == "A" * LABEL_CHARACTERS
 
 

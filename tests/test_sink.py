@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import os
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ from telemetry_spool import __version__
 from telemetry_spool.acks import Ack
 from tests.conftest import Place
 from tests.support.events import event
+from uploader.carrier import Request
 from uploader.config import load
 from uploader.pieces import Piece, blocks
-from uploader.sink import Request, Sink, sink_for
+from uploader.sink import Sink, sink_for
 
+TICKET = 7
 OWN_AGENT = f"flwr-telemetry-spool/{__version__}"
 LINES = [
     event("A"),
@@ -34,7 +37,7 @@ def sink(place: Place, **settings: object) -> Sink:
 
 def requests(subject: Sink, directory: Path) -> list[Request]:
     """Return the requests for these lines in a segment."""
-    return [subject.request(piece) for piece in pieces(subject, directory)]
+    return subject.requests(TICKET, pieces(subject, directory))
 
 
 def pieces(subject: Sink, directory: Path) -> list[Piece]:
@@ -65,12 +68,21 @@ def test_an_event_goes_as_flower_sends_it(place: Place, tmp_path: Path) -> None:
 
     agents = ["flwr/1.41.0", "flwr/9.9.9", OWN_AGENT, OWN_AGENT]
     assert sent == [
-        Request(
-            line,
-            {"Content-Type": "application/json", "User-Agent": agent, "Idempotency-Key": id_.hex()},
-        )
-        for line, agent, id_ in zip(LINES, agents, ids(LINES), strict=True)
+        Request(number, line, {"Content-Type": "application/json", "User-Agent": agent}, id_.hex())
+        for number, line, agent, id_ in zip(count(TICKET), LINES, agents, ids(LINES), strict=False)
     ]
+
+
+def test_events_of_the_same_package_share_their_headers(place: Place, tmp_path: Path) -> None:
+    """A carrier that has looked at them once need not do so again, from group to group."""
+    subject = sink(place)
+    first, second, third, fourth = requests(subject, tmp_path)
+
+    assert third.headers is fourth.headers
+    assert first.headers is not second.headers
+
+    last = pieces(subject, tmp_path)[-1]
+    assert subject.requests(1, [last])[0].headers is fourth.headers
 
 
 def test_a_batch_is_its_lines(place: Place, tmp_path: Path) -> None:
@@ -78,12 +90,10 @@ def test_a_batch_is_its_lines(place: Place, tmp_path: Path) -> None:
     (sent,) = requests(sink(place, sink="ndjson"), tmp_path)
 
     assert sent == Request(
+        TICKET,
         b"".join(line + b"\n" for line in LINES),
-        {
-            "Content-Type": "application/x-ndjson",
-            "User-Agent": OWN_AGENT,
-            "Idempotency-Key": key(LINES),
-        },
+        {"Content-Type": "application/x-ndjson", "User-Agent": OWN_AGENT},
+        key(LINES),
     )
 
 
@@ -92,19 +102,15 @@ def test_a_batch_has_as_many_events_as_allowed(place: Place, tmp_path: Path) -> 
     sent = requests(sink(place, sink="ndjson", batch_events=3), tmp_path)
 
     assert [request.body.split(b"\n")[:-1] for request in sent] == [LINES[:3], LINES[3:]]
-    assert [request.headers["Idempotency-Key"] for request in sent] == [
-        key(LINES[:3]),
-        key(LINES[3:]),
-    ]
+    assert [request.key for request in sent] == [key(LINES[:3]), key(LINES[3:])]
+    assert [request.ticket for request in sent] == [TICKET, TICKET + 1]
 
 
 def test_a_batch_of_one_has_a_key_of_its_own(place: Place, tmp_path: Path) -> None:
     """A receiver need not know how many events there are to derive it."""
     sent = requests(sink(place, sink="ndjson", batch_events=1), tmp_path)
 
-    assert [request.headers["Idempotency-Key"] for request in sent] == [
-        key([line]) for line in LINES
-    ]
+    assert [request.key for request in sent] == [key([line]) for line in LINES]
 
 
 @pytest.mark.parametrize("without_isal", [True, False])
@@ -118,7 +124,7 @@ def test_a_compressed_batch_says_how(
 
     assert sent.headers["Content-Encoding"] == "gzip"
     assert sent.headers["Content-Type"] == "application/x-ndjson"
-    assert sent.headers["Idempotency-Key"] == key(LINES)
+    assert sent.key == key(LINES)
     assert gzip.decompress(sent.body).split(b"\n")[:-1] == LINES
 
 
@@ -143,7 +149,7 @@ def test_authorization_goes_with_every_request(place: Place, tmp_path: Path, kin
     authorized = requests(sink(place, sink=kind, authorization="Bearer t0ken"), tmp_path)
 
     assert authorized == [
-        Request(request.body, request.headers | {"Authorization": "Bearer t0ken"})
+        request._replace(headers={**request.headers, "Authorization": "Bearer t0ken"})
         for request in plain
     ]
 

@@ -150,7 +150,7 @@ def test_an_event_stays_suspect_when_its_segment_is_opened_again(
     assert not suspects.failed(bad)
     turns.again(bad)
     turns.rest_if_crowded(bad.reading.turn)
-    suspects.answered(good)
+    suspects.answered([good])
 
     (again,) = iter_once(turns, 1)
 

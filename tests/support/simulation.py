@@ -176,7 +176,7 @@ def drain(gate: Gate, server: Server, events: int, *, cpu: float = 0.0) -> Drain
             now = max(now, answered_at) + cpu / 2
             result.busy += now - sent_at
             if outcome is None:
-                gate.answered(now, sent_at=sent_at)
+                gate.answered(now, [sent_at])
             else:
                 gate.failed(outcome, now, sent_at=sent_at)
                 result.failures += 1
