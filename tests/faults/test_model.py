@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from fcntl import LOCK_EX, LOCK_NB, flock
@@ -42,7 +42,7 @@ from telemetry_spool.recorder import Recorder
 from telemetry_spool.writer_settings import WriterConfig
 from tests.conftest import Place
 from tests.faults.table import survives
-from uploader.carrier import Delivered, Message, Signal
+from uploader.carrier import Delivered, Message, Request, Signal
 from uploader.config import load
 from uploader.engine import Engine
 from uploader.housekeeping import tidy
@@ -158,21 +158,22 @@ class Lanes:
         self._submitted = submitted
         self._messages: list[Message] = []
 
-    def submit(self, ticket: int, body: bytes, headers: Mapping[str, str]) -> None:
-        """Take a request."""
-        batched = headers["Content-Type"] == "application/x-ndjson"
-        lines = body.removesuffix(b"\n").split(b"\n") if batched else [body]
-        for line in lines:
-            self._submitted(line)
-        self.requests.append((ticket, lines))
+    def submit(self, requests: Sequence[Request]) -> None:
+        """Take requests."""
+        for ticket, body, headers, _ in requests:
+            batched = headers["Content-Type"] == "application/x-ndjson"
+            lines = body.removesuffix(b"\n").split(b"\n") if batched else [body]
+            for line in lines:
+                self._submitted(line)
+            self.requests.append((ticket, lines))
 
     def put(self, signal: Signal) -> None:
         """Deliver a signal."""
         self._messages.append(signal)
 
-    def answer(self, ticket: int, answer: Answer | Failure) -> None:
-        """Deliver an answer."""
-        self._messages.append(Delivered(ticket, answer))
+    def answer(self, tickets: Sequence[int], answer: Answer | Failure) -> None:
+        """Deliver the same answer to requests."""
+        self._messages.append(Delivered(tickets, answer))
 
     def collect(self, timeout: float) -> list[Message]:
         """Return what was delivered."""
@@ -203,6 +204,8 @@ class Histories(RuleBasedStateMachine):
         self.number = 0
         self.batched = True
         """What the uploader sends: batches or events, in turns from one uploader to the next."""
+        self.trusted = False
+        """Whether the uploader that is running has had anything accepted."""
 
         self.owed: set[bytes] = set()
         """Recorded, and neither accepted nor rejected, nor taken away by quota or person."""
@@ -249,6 +252,7 @@ class Histories(RuleBasedStateMachine):
             "rescan_interval": 30,
         }
         self.batched = not self.batched
+        self.trusted = False
         if self.batched:
             flags |= {"sink": "ndjson", "batch_events": 3, "batch_seconds": 0}
         config = replace(load(flags, self.place.environ), mode_file=self.mode_file)
@@ -371,17 +375,34 @@ class Histories(RuleBasedStateMachine):
         """Accept any of the requests under way: most endpoints work most of the time."""
         self._answer(index % len(self.lanes.requests), CREATED)
 
+    @precondition(lambda self: len(self.lanes.requests) > 1)
+    @rule(order=st.permutations(range(3)), answer=st.sampled_from(sorted(ANSWERS)))
+    def answer_together(self, order: list[int], answer: str) -> None:
+        """Answer all the requests under way at once, and all alike."""
+        under_way = self.lanes.requests
+        self.lanes.requests = []
+        chosen = [under_way[index] for index in order if index < len(under_way)]
+        for _, lines in chosen:
+            self._answered(lines, ANSWERS[answer])
+        self.lanes.answer([ticket for ticket, _ in chosen], ANSWERS[answer])
+        self.engine.wait(0)
+
     def _answer(self, index: int, answer: Answer | Failure) -> None:
         ticket, lines = self.lanes.requests.pop(index)
-        if answer is CREATED:
-            self.accepted.update(dict.fromkeys(lines, self.clock.now))
-        elif answer is REJECTED and len(lines) == 1:
-            self.rejected.update(lines)
-        if answer is CREATED or (answer is REJECTED and len(lines) == 1):
-            self.owed.difference_update(lines)
-            self.may_come_again.difference_update(lines)
-        self.lanes.answer(ticket, answer)
+        self._answered(lines, answer)
+        self.lanes.answer([ticket], answer)
         self.engine.wait(0)
+
+    def _answered(self, lines: list[bytes], answer: Answer | Failure) -> None:
+        if answer is CREATED:
+            self.trusted = True
+            self.accepted.update(dict.fromkeys(lines, self.clock.now))
+        elif answer is REJECTED and len(lines) == 1 and (self.trusted or not self.batched):
+            self.rejected.update(lines)
+        else:  # who takes no batch at all may mean the batch, and not its only event
+            return
+        self.owed.difference_update(lines)
+        self.may_come_again.difference_update(lines)
 
     @rule(answers=st.lists(st.integers(0, 2), min_size=1, max_size=6), seconds=PAUSES)
     def deliver(self, answers: list[int], seconds: float) -> None:
