@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +177,40 @@ def test_receipts_are_written_in_batches_and_once(place: Place) -> None:
     receipts.flush(NOON)
 
     assert [receipt["id"] for receipt in place.ledger()] == [id_of(event(n)) for n in range(3)]
+
+
+def test_each_receipt_has_the_time_of_its_own_answer(place: Place) -> None:
+    """Though receipts of the same moment are made together."""
+    receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
+    later = NOON + timedelta(milliseconds=1)
+
+    receipts.accepted([event(0), event(1)], NOON)
+    receipts.accepted([event(2)], NOON)
+    receipts.accepted([event(3)], later)
+    receipts.flush(later + timedelta(seconds=1))
+
+    assert [(each["id"], each["sent_at"]) for each in place.ledger()] == [
+        *((id_of(event(number)), NOON.isoformat()) for number in range(3)),
+        (id_of(event(3)), later.isoformat()),
+    ]
+
+
+def test_pieces_that_were_read_together_may_be_accepted_in_any_order(place: Place) -> None:
+    """Receipts come in the order of the answers, each with its own event."""
+    receipts = Receipts(directories(place), ENDPOINT, keep_sent=False)
+    lines = [b'{"n": %d}' % number for number in range(5)]
+    manifest = Listed([Entry(event_id(line), "RUN", "", "flwr/1.41.0") for line in lines])
+    whole = Piece(0, 45, b"".join(line + b"\n" for line in lines), manifest, 0, 5)
+    first, second, third = whole.cut(2)
+
+    receipts.accepted([third, event(7), first, second], NOON)
+    receipts.flush(NOON)
+
+    assert [each["id"] for each in place.ledger()] == [
+        event_id(lines[4]),
+        id_of(event(7)),
+        *map(event_id, lines[:4]),
+    ]
 
 
 def test_nothing_accepted_writes_nothing(place: Place) -> None:
