@@ -120,7 +120,7 @@ class Sending:
     def _deal_with(self, items: Sequence[Item], now: float) -> None:
         """Send these, of one segment, but for what must not be sent."""
         sound = self._screened(items)
-        if sound and (not self._permission.is_old() or self._is_still_wanted(sound[0])):
+        if sound and self._may_begin(sound[0]):
             self._begin(sound, now)
             return
         for item in sound:
@@ -142,8 +142,12 @@ class Sending:
                 break
         return sound
 
-    def _is_still_wanted(self, item: Item) -> bool:
+    def _may_begin(self, item: Item) -> bool:
         """Ask again: who switches telemetry off, or deletes a segment, means the next request."""
+        if self.interrupted:
+            return False
+        if not self._permission.is_old():
+            return True
         allowed = self.is_allowed() and item.reading.kind in self._permission.lately
         return allowed and not item.reading.deleted
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -96,13 +99,35 @@ def test_a_flood_of_bad_lines_does_not_hold_up_a_stop(place: Place) -> None:
     with Endpoint() as endpoint:
         loaded = config.load({"endpoint": endpoint.url}, place.environ)
         engine = Engine(loaded, carrier_for(loaded), random.random)
-        engine.put(Signal.STOP)
-
-        engine.wait(min(60.0, engine.work()))
+        with told(lambda: engine.put(Signal.STOP)):
+            engine.wait(min(60.0, engine.work()))
         engine.shut_down()
 
     assert engine.stopping
     assert len(dead_letters(place)) == 1
+
+
+class Told(logging.Handler):
+    """Does something with each line of the log: there is one for each line that is set aside."""
+
+    def __init__(self, what: Callable[[], None]) -> None:
+        super().__init__()
+        self._what = what
+
+    def emit(self, _: logging.LogRecord) -> None:
+        """Do it."""
+        self._what()
+
+
+@contextmanager
+def told(what: Callable[[], None]) -> Iterator[None]:
+    """Have it done for as long as this lasts."""
+    log, handler = logging.getLogger("uploader"), Told(what)
+    log.addHandler(handler)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
 
 
 def expect_each_line_once(place: Place, segments: list[bytes]) -> None:
