@@ -40,6 +40,7 @@ class Exchange:
         self._length = 0
         self._lines: list[bytes] = []
         self._body: list[bytes] = []
+        self._received = 0
         self._sent = 0
         self._waits_since = 0.0
         self._is_fast = False
