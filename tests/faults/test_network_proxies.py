@@ -8,8 +8,10 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.faults.network_peer import PATH, Connection, Peer, Script, accepting
@@ -32,6 +34,10 @@ WRONG_PASSWORD = "battery-staple"
 CREDENTIALS = f"BasicAuth {USER} {PASSWORD}"
 
 
+# A port that was free may be another process's when tinyproxy asks for it.
+_PORTS_TO_TRY = 5
+
+
 class NoTinyproxy(Exception):
     """There is no tinyproxy on this machine."""
 
@@ -42,26 +48,41 @@ def tinyproxy(directory: Path, *lines: str) -> Iterator[int]:
     program = shutil.which("tinyproxy")
     if program is None:
         raise NoTinyproxy("tinyproxy is not installed")
+    for _ in range(_PORTS_TO_TRY):
+        port = _free_port()
+        configuration = directory / "tinyproxy.conf"
+        settings = [f"Port {port}", "Listen 127.0.0.1", "Timeout 60", "Allow 127.0.0.1", *lines]
+        configuration.write_text("\n".join(settings) + "\n", "utf-8")
+        with subprocess.Popen(
+            [program, "-d", "-c", configuration],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            try:
+                poll(partial(_listens_or_ended, process), "tinyproxy listens")
+                if process.poll() is None:
+                    yield port
+                    return
+            finally:
+                process.kill()
+    raise AssertionError(f"tinyproxy ended {_PORTS_TO_TRY} times instead of listening")
+
+
+def _free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
-    configuration = directory / "tinyproxy.conf"
-    settings = [f"Port {port}", "Listen 127.0.0.1", "Timeout 60", "Allow 127.0.0.1", *lines]
-    configuration.write_text("\n".join(settings) + "\n", "utf-8")
-    process = subprocess.Popen(
-        [program, "-d", "-c", configuration], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
+        return port
+
+
+def _listens_or_ended(process: subprocess.Popen[bytes]) -> bool:
     try:
-        poll(lambda: _listens(port), "tinyproxy listens")
-        yield port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+        sockets = psutil.Process(process.pid).net_connections()
+    except psutil.NoSuchProcess:
+        sockets = []
+    if process.poll() is not None:
+        return True
+    return any(found.status == psutil.CONN_LISTEN for found in sockets)
 
 
 def variables(proxy: str, directory: Path, **others: str) -> dict[str, str]:
