@@ -34,6 +34,8 @@ BATCH_EVENTS, QUICK_BATCH_EVENTS = 1_000_000, 20_000
 SINGLE_EVENTS, QUICK_SINGLE_EVENTS = 200_000, 5_000
 ROUND_TRIPS, QUICK_ROUND_TRIPS = 320, 40
 FRESH_EVENTS, QUICK_FRESH_EVENTS = 400, 60
+FLOWER_RUNS = "60"
+"""Ten leave intervals of 10 % and more, where 3 % are to be told apart."""
 SEGMENTS, QUICK_SEGMENTS = (10, 1_000, 10_000), (10, 300)
 
 Group = Callable[[], list[Table] | list[Text]]
@@ -55,7 +57,9 @@ def groups(options: argparse.Namespace, peers: Peers, scratch: Path) -> Mapping[
         "fresh": lambda: freshness(peers, fresh, scratch),
         "backlog": lambda: backlog(segments, scratch),
         "append": lambda: reported("Recording an event", "append"),
-        "flower": lambda: reported("A process of Flower's", "flower_process"),
+        "flower": lambda: reported(
+            "A process of Flower's", "flower_process", ("--runs", FLOWER_RUNS)
+        ),
     }
 
 
