@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from benchmarks.arguments import count
 from benchmarks.drain.backlog import backlog
 from benchmarks.drain.debian import RELEASE, NotProvisioned, provisioned
 from benchmarks.drain.delivery import batch, single
@@ -34,8 +35,6 @@ BATCH_EVENTS, QUICK_BATCH_EVENTS = 1_000_000, 20_000
 SINGLE_EVENTS, QUICK_SINGLE_EVENTS = 200_000, 5_000
 ROUND_TRIPS, QUICK_ROUND_TRIPS = 320, 40
 FRESH_EVENTS, QUICK_FRESH_EVENTS = 400, 60
-FLOWER_RUNS = "60"
-"""Ten leave intervals of 10 % and more, where 3 % are to be told apart."""
 SEGMENTS, QUICK_SEGMENTS = (10, 1_000, 10_000), (10, 300)
 
 Group = Callable[[], list[Table] | list[Text]]
@@ -57,9 +56,7 @@ def groups(options: argparse.Namespace, peers: Peers, scratch: Path) -> Mapping[
         "fresh": lambda: freshness(peers, fresh, scratch),
         "backlog": lambda: backlog(segments, scratch),
         "append": lambda: reported("Recording an event", "append"),
-        "flower": lambda: reported(
-            "A process of Flower's", "flower_process", ("--runs", FLOWER_RUNS)
-        ),
+        "flower": lambda: reported("A process of Flower's", "flower_process"),
     }
 
 
@@ -110,8 +107,8 @@ def _options() -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--events", type=int, help="of the groups batch, single and latency")
-    parser.add_argument("--rounds", type=int, default=3, help="of the groups batch and single")
+    parser.add_argument("--events", type=count, help="of the groups batch, single and latency")
+    parser.add_argument("--rounds", type=count, default=3, help="of the groups batch and single")
     parser.add_argument("--quick", action="store_true", help="far fewer events; figures are rough")
     parser.add_argument("--only", action="append", choices=NAMES, metavar="GROUP")
     parser.add_argument("--json", type=Path, metavar="FILE")

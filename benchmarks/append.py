@@ -25,6 +25,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
 
+from benchmarks.arguments import count
 from benchmarks.recorders import PACKAGES
 from benchmarks.subjects import REPOSITORY, Subject, started
 
@@ -83,8 +84,8 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--rounds", type=int, default=ROUNDS)
-    parser.add_argument("--starts", type=int, default=STARTS)
+    parser.add_argument("--rounds", type=count, default=ROUNDS)
+    parser.add_argument("--starts", type=count, default=STARTS)
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to this file")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:

@@ -16,6 +16,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.arguments import duration
 from telemetry_spool.spool import Spool
 from telemetry_spool.writer_settings import writer_config
 from tests.support.processes import DEADLINE_SECONDS, UPLOADER, command, running
@@ -113,7 +114,7 @@ def measure(directory: Path, seconds: float) -> None:
 def main() -> None:
     """Print CPU, wake-ups and memory."""
     parser = argparse.ArgumentParser(description="What the resident daemon costs while idle.")
-    parser.add_argument("--minutes", type=float, default=10.0, help="minutes a row")
+    parser.add_argument("--minutes", type=duration, default=10.0, help="minutes a row")
     minutes = parser.parse_args().minutes
     sys.stdout.write(
         f"{'idle ' + format(minutes, 'g') + ' min':<22}{'CPU ms/min':>14}{'wakeups/min':>12}"

@@ -6,6 +6,7 @@ import gzip
 import re
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -241,6 +242,33 @@ class TestMeasuring:
 
         with pytest.raises(Failed, match=f"0 of {EVENTS} events arrived"):
             measured(Subject("sleeps", Kind.PEER, prepare), source, tmp_path, patience=0.2)
+
+
+@pytest.mark.parametrize(
+    ("module", "option", "value", "said"),
+    [
+        ("benchmarks", "--rounds", "0", "0 is not at least 1"),
+        ("benchmarks", "--events", "-1", "-1 is not at least 1"),
+        ("benchmarks.append", "--starts", "0", "0 is not at least 1"),
+        ("benchmarks.flower_process", "--runs", "ten", "invalid count value: 'ten'"),
+        ("benchmarks.idle", "--minutes", "0", "0 is not a time to wait"),
+        ("benchmarks.idle", "--minutes", "inf", "inf is not a time to wait"),
+    ],
+)
+def test_a_number_of_which_nothing_comes_is_refused_at_once(
+    module: str, option: str, value: str, said: str
+) -> None:
+    """One line names the option, instead of an error after all has been measured."""
+    ended = subprocess.run(
+        [sys.executable, "-m", module, option, value],
+        cwd=REPOSITORY,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.endswith(f"error: argument {option}: {said}\n")
 
 
 def test_slices_end_with_a_line_and_are_the_file(tmp_path: Path) -> None:

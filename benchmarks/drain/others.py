@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
 from benchmarks.drain.sinks import REPOSITORY
 from benchmarks.drain.tables import Text
@@ -14,11 +12,9 @@ from benchmarks.drain.turns import progress
 _PATIENCE_SECONDS = 1800
 
 
-def reported(title: str, module: str, arguments: Sequence[str] = ()) -> list[Text]:
-    """Return what `python -m benchmarks.MODULE` prints; nothing if there is no such module."""
-    if not Path(REPOSITORY, "benchmarks", f"{module}.py").exists():
-        return []
-    command = ["-m", f"benchmarks.{module}", *arguments]
+def reported(title: str, module: str) -> list[Text]:
+    """Return what `python -m benchmarks.MODULE` prints, or why it does not."""
+    command = ["-m", f"benchmarks.{module}"]
     progress(f"python {' '.join(command)} ...")
     try:
         done = subprocess.run(  # noqa: S603 - a module of this project
