@@ -10,7 +10,8 @@ import pytest
 
 from telemetry_spool.listing import list_segments
 from tests.test_append import locked_by_another_process
-from uploader.backlog import Backlog, Item
+from uploader.backlog import Backlog
+from uploader.pieces import Piece
 
 LIMIT = 2**16
 
@@ -40,20 +41,20 @@ def refresh(backlog: Backlog, directory: Path) -> None:
     backlog.refresh(list_segments(str(directory)))
 
 
-def take_all(backlog: Backlog) -> list[Item]:
+def take_all(backlog: Backlog) -> list[Piece]:
     """Take lines until there are none."""
     return list(iter(backlog.take, None))
 
 
-def data(items: list[Item]) -> list[bytes]:
+def data(pieces: list[Piece]) -> list[bytes]:
     """Return what is in these lines."""
-    return [item.piece.data for item in items]
+    return [piece.data for piece in pieces]
 
 
-def accept(items: list[Item]) -> None:
+def accept(pieces: list[Piece]) -> None:
     """Note that these lines are dealt with."""
-    for item in items:
-        item.reading.done([item.piece])
+    for piece in pieces:
+        piece.reading.done([piece])
 
 
 def remove_finished(backlog: Backlog) -> None:
@@ -85,14 +86,14 @@ def test_a_segment_goes_when_all_of_it_is_accepted(backlog: Backlog, tmp_path: P
     """And not before: the other one has a line under way."""
     first, second = put(tmp_path, 1, b"a", b"b"), put(tmp_path, 2, b"c")
     refresh(backlog, tmp_path)
-    items = take_all(backlog)
+    pieces = take_all(backlog)
 
-    accept([items[0], items[2]])
+    accept([pieces[0], pieces[2]])
     remove_finished(backlog)
     assert (first.exists(), second.exists()) == (True, False)
     assert not backlog.empty
 
-    accept([items[1]])
+    accept([pieces[1]])
     remove_finished(backlog)
     assert list(tmp_path.iterdir()) == []
     assert backlog.empty
@@ -108,7 +109,7 @@ def test_a_line_that_came_back_goes_behind_another(backlog: Backlog, tmp_path: P
     backlog.again(failed)
     taken += [backlog.take() for _ in range(3)]
 
-    assert data([item for item in taken if item]) == [b"a", b"b", b"c", b"a", b"d"]
+    assert data([piece for piece in taken if piece]) == [b"a", b"b", b"c", b"a", b"d"]
 
 
 def test_no_stream_of_new_lines_holds_up_those_that_came_back(
@@ -120,12 +121,12 @@ def test_no_stream_of_new_lines_holds_up_those_that_came_back(
         put(tmp_path, number, *(b"%d" % count for count in range(10)))
         refresh(backlog, tmp_path)
         for count in range(13):
-            item = backlog.take()
-            assert item is not None
+            piece = backlog.take()
+            assert piece is not None
             if count % 4 == 0:
-                backlog.again(item)
+                backlog.again(piece)
             else:
-                item.reading.done([item.piece])
+                piece.reading.done([piece])
         remove_finished(backlog)
         most = max(most, len(list(tmp_path.iterdir())))
 
@@ -192,11 +193,11 @@ def test_what_is_no_file_stops_no_segment(
     put(spool, 2, b"a")
     refresh(backlog, spool)
 
-    items = take_all(backlog)
-    accept(items)
+    pieces = take_all(backlog)
+    accept(pieces)
     remove_finished(backlog)
 
-    assert data(items) == [b"a"]
+    assert data(pieces) == [b"a"]
     assert [path.name for path in spool.iterdir()] == [name(1)]
     assert backlog.empty
 
@@ -219,8 +220,8 @@ def test_progress_is_saved_for_every_open_segment(backlog: Backlog, tmp_path: Pa
     put(tmp_path, 1, b"a", b"b")
     put(tmp_path, 2, b"c", b"d")
     refresh(backlog, tmp_path)
-    items = take_all(backlog)
-    accept([items[0], items[3]])
+    pieces = take_all(backlog)
+    accept([pieces[0], pieces[3]])
 
     backlog.save()
     backlog.close()
@@ -236,12 +237,12 @@ def test_a_progress_file_that_cannot_be_written_stops_nothing(
     path = put(tmp_path, 1, b"a", b"b")
     path.with_suffix(".acked").mkdir()
     refresh(backlog, tmp_path)
-    items = take_all(backlog)
-    for item in items:
-        accept([item])
+    pieces = take_all(backlog)
+    for piece in pieces:
+        accept([piece])
         backlog.save()
 
-    assert data(items) == [b"a", b"b"]
+    assert data(pieces) == [b"a", b"b"]
     assert [record.getMessage() for record in caplog.records] == [
         f"{path} cannot be given a progress file: Is a directory"
     ]
@@ -280,9 +281,9 @@ def test_a_segment_that_somebody_deleted_is_done_with(
     """A person may clear the spool by hand; nothing is left to do about it."""
     path = put(tmp_path, 1, b"a")
     refresh(backlog, tmp_path)
-    items = take_all(backlog)
+    pieces = take_all(backlog)
     path.unlink()
-    accept(items)
+    accept(pieces)
 
     remove_finished(backlog)
 

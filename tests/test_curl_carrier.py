@@ -19,7 +19,7 @@ from tests.conftest import DEADLINE_SECONDS
 from tests.support.endpoint import Answer as Scripted
 from tests.support.endpoint import Endpoint, Request
 from tests.support.network import RawServer, read_request, to
-from tests.support.requests import HEADERS, KEY, request, results
+from tests.support.requests import HEADERS, KEY, request, results, submit
 from uploader.carrier import Delivered, Message, Signal
 from uploader.curl_carrier import CurlCarrier
 from uploader.outcome import Answer, Failure, Trouble
@@ -66,7 +66,7 @@ def test_each_of_many_requests_is_answered_once_with_its_ticket(
     carrier = connect(endpoint.url, concurrency=8)
 
     for first in range(0, 100, 20):
-        carrier.submit([request(ticket, b"%d" % ticket) for ticket in range(first, first + 20)])
+        submit(carrier, [request(ticket, b"%d" % ticket) for ticket in range(first, first + 20)])
 
     assert ended(carrier, 100) == {
         ticket: Answer(201, body=b"%d" % ticket) for ticket in range(100)
@@ -86,8 +86,8 @@ def test_no_more_requests_are_under_way_than_allowed(endpoint: Endpoint, connect
     endpoint.answer = answer
     carrier = connect(endpoint.url, concurrency=2)
 
-    carrier.submit([request(ticket) for ticket in range(4)])
-    carrier.submit([request(ticket) for ticket in range(4, 6)])
+    submit(carrier, [request(ticket) for ticket in range(4)])
+    submit(carrier, [request(ticket) for ticket in range(4, 6)])
     before = carrier.collect(0.3)
     seen = len(endpoint.requests)
     go_on.set()
@@ -105,7 +105,7 @@ def test_connections_are_kept(connect: Connect) -> None:
 
     with RawServer(talk) as server:
         carrier = connect(f"http://127.0.0.1:{server.port}/", concurrency=4)
-        carrier.submit([request(ticket) for ticket in range(40)])
+        submit(carrier, [request(ticket) for ticket in range(40)])
         collected(carrier, 40)
 
         assert server.connections <= 4
@@ -117,7 +117,7 @@ def test_an_answer_that_comes_again_is_the_same_object(
     """So that it need not be judged again; another answer is another object."""
     carrier = connect(endpoint.url, concurrency=1)
     endpoint.answer = lambda request: Scripted(201, {"X-Id": request.body.decode()}, b"{}")
-    carrier.submit([request(ticket, b"%d" % ticket) for ticket in range(3)])
+    submit(carrier, [request(ticket, b"%d" % ticket) for ticket in range(3)])
     usual = ended(carrier, 3)
 
     assert usual[0] is usual[1] is usual[2]
@@ -155,7 +155,7 @@ def test_an_answer_that_differs_is_told_from_the_usual_one(
     seen: list[Answer | Failure] = []
     for answer in (usual, usual, other, other, usual):
         endpoint.answer = lambda _, answer=answer: answer  # type: ignore[misc]
-        carrier.submit([request(0)])
+        submit(carrier, [request(0)])
         seen += ended(carrier, 1).values()
 
     same = Answer(201, "a/b", body=b"{}")
@@ -172,7 +172,7 @@ def test_a_type_that_is_missing_is_noticed_among_lines_that_have_been_seen(
     seen: list[Answer | Failure] = []
     for headers in ({**usual, "X": "1"}, {**usual, "Y": "1"}, {"X": "1", "Y": "1"}):
         endpoint.answer = lambda _, headers=headers: Scripted(201, headers, b"{}")  # type: ignore[misc]
-        carrier.submit([request(0)])
+        submit(carrier, [request(0)])
         seen += ended(carrier, 1).values()
 
     types = [each.content_type for each in seen if isinstance(each, Answer)]
@@ -190,7 +190,7 @@ def test_a_signal_of_another_thread_ends_a_wait(endpoint: Endpoint, connect: Con
 
     endpoint.answer = answer
     carrier = connect(endpoint.url)
-    carrier.submit([request(1)])
+    submit(carrier, [request(1)])
 
     def stop() -> None:
         reached.wait(DEADLINE_SECONDS)
@@ -269,7 +269,7 @@ def test_an_answer_that_breaks_off_is_one_failure(connect: Connect) -> None:
     with RawServer(talk) as server:
         carrier = connect(f"http://127.0.0.1:{server.port}/", concurrency=2)
         bodies = [b"1", b"2", b"bad", b"3", b"4"]
-        carrier.submit([request(ticket, body) for ticket, body in enumerate(bodies)])
+        submit(carrier, [request(ticket, body) for ticket, body in enumerate(bodies)])
         seen = ended(carrier, 5)
         rest = carrier.collect(0.0)
 
@@ -290,12 +290,12 @@ def test_an_answer_that_does_not_come_does_not_hold_up_others(connect: Connect) 
 
     with RawServer(talk) as server:
         carrier = connect(f"http://127.0.0.1:{server.port}/", read_timeout=0.5)
-        carrier.submit([request(0, b"late")])
+        submit(carrier, [request(0, b"late")])
         failures: list[int] = []
         ticket = 0
         while not failures:
             ticket += 1
-            carrier.submit([request(ticket)])
+            submit(carrier, [request(ticket)])
             seen = ended(carrier, 1)
             failures += [each for each in seen if isinstance(seen[each], Failure)]
         done.set()
@@ -311,11 +311,11 @@ def test_a_request_that_cannot_be_made_is_delivered_as_a_failure(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/ca.pem")
     carrier = connect("https://127.0.0.1:9/")
 
-    carrier.submit([request(7), request(8)])
+    submit(carrier, [request(7), request(8)])
 
     (failed,) = collected(carrier, 2)
     assert isinstance(failed.result, Failure)
-    assert (failed.tickets, failed.result.trouble) == ([7, 8], Trouble.CONFIGURATION)
+    assert (failed.tickets, failed.result.trouble) == ((7, 8), Trouble.CONFIGURATION)
 
 
 @pytest.mark.parametrize("value", ["\u20ac", "a\r\nX: b", "a\0b"])
@@ -326,7 +326,7 @@ def test_a_header_that_cannot_be_sent_is_a_failure_and_no_more(
     carrier = connect(endpoint.url, concurrency=1)
 
     for ticket in range(4):
-        carrier.submit([request(ticket, headers=HEADERS if ticket % 2 else {"X": value})])
+        submit(carrier, [request(ticket, headers=HEADERS if ticket % 2 else {"X": value})])
 
     types = {ticket: type(result) for ticket, result in ended(carrier, 4).items()}
     assert types == {0: Failure, 1: Answer, 2: Failure, 3: Answer}
@@ -338,8 +338,9 @@ def test_each_request_has_its_headers_and_its_key(endpoint: Endpoint, connect: C
     given = [HEADERS, HEADERS, other, other, HEADERS, dict(HEADERS)]
     carrier = connect(endpoint.url, concurrency=1)
 
-    carrier.submit(
-        [request(ticket, headers=each, key=f"{ticket}") for ticket, each in enumerate(given)]
+    submit(
+        carrier,
+        [request(ticket, headers=each, key=f"{ticket}") for ticket, each in enumerate(given)],
     )
     collected(carrier, len(given))
 
@@ -357,7 +358,7 @@ def test_a_request_by_itself_has_the_headers_that_it_is_given(
 
     carrier.single(1, b"{}", {"Idempotency-Key": "mine"})
     carrier.single(2, None, {"X": "1"})
-    carrier.submit([request(3)])
+    submit(carrier, [request(3)])
 
     assert set(ended(carrier, 3)) == {1, 2, 3}
     assert [
@@ -371,7 +372,7 @@ def test_nothing_under_way_is_one_wait(
 ) -> None:
     """Though the endpoint has closed the connections that were kept."""
     carrier = connect(endpoint.url)
-    carrier.submit([request(ticket) for ticket in range(8)])
+    submit(carrier, [request(ticket) for ticket in range(8)])
     collected(carrier, 8)
     endpoint.stop()
     waits: list[object] = []
@@ -396,10 +397,10 @@ def test_an_end_closes_everything(endpoint: Endpoint) -> None:
         return Scripted()
 
     carrier = CurlCarrier(to(endpoint.url), 4)
-    carrier.submit([request(0)])
+    submit(carrier, [request(0)])
     collected(carrier, 1)
     endpoint.answer = hold
-    carrier.submit([request(1)])
+    submit(carrier, [request(1)])
     assert carrier.collect(0.0) == []
     assert endpoint.wait_for(2)
 
@@ -433,7 +434,7 @@ def test_large_writes_are_for_lines_that_have_shown_to_be_fast(
     carrier = connect(endpoint.url, concurrency=1)
     batch = b"x" * 2**20
     for ticket, body in enumerate([b"{}", batch, batch, b"slow" + batch, batch]):
-        carrier.submit([request(ticket, body)])
+        submit(carrier, [request(ticket, body)])
         collected(carrier, 1)
 
     assert [buffer > 2**16 for buffer in buffers] == [False, True, True, False]

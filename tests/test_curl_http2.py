@@ -18,7 +18,7 @@ from hypercorn.config import Config
 
 from tests.conftest import DEADLINE_SECONDS
 from tests.support.network import to
-from tests.support.requests import HEADERS, KEY, request, results
+from tests.support.requests import HEADERS, KEY, request, results, submit
 from uploader.carrier import Delivered
 from uploader.curl_carrier import CurlCarrier
 from uploader.outcome import Answer, Failure
@@ -89,7 +89,7 @@ def endpoint(directory: Path, protocols: list[str]) -> Iterator[Seen]:
 def exchanged(seen: Seen, count: int) -> dict[int, Answer | Failure]:
     """Send so many requests, eight at a time, and return their answers."""
     carrier = CurlCarrier(to(seen.url, ca_bundle=seen.authorities), 8)
-    carrier.submit([request(ticket, b"%d" % ticket) for ticket in range(count)])
+    submit(carrier, [request(ticket, b"%d" % ticket) for ticket in range(count)])
     delivered: list[Delivered] = []
     while len(results(delivered)) < count:
         messages = carrier.collect(DEADLINE_SECONDS)
@@ -136,7 +136,7 @@ def test_a_connection_whose_answer_did_not_come_is_left(tmp_path: Path) -> None:
     with endpoint(tmp_path, ["h2"]) as seen:
         carrier = CurlCarrier(to(seen.url, read_timeout=0.5, ca_bundle=seen.authorities), 2)
         for ticket, body in enumerate([b"late", b"1", b"2", b"3"]):
-            carrier.submit([request(ticket, body)])
+            submit(carrier, [request(ticket, body)])
             assert carrier.collect(DEADLINE_SECONDS)
         carrier.end()
 

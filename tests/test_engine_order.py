@@ -17,7 +17,7 @@ from telemetry_spool.segment import event_id
 from tests.conftest import DEADLINE_SECONDS, Place
 from uploader import config
 from uploader.backlog import Backlog
-from uploader.carrier import Request
+from uploader.carrier import Requests
 from uploader.engine import Engine
 from uploader.lanes import Lanes
 from uploader.outcome import Answer, Failure, Trouble
@@ -92,7 +92,7 @@ def test_consent_is_asked_again_before_a_request_of_the_next_moment(
     with engine(place, wire, concurrency="4") as subject:
         requests = EventSink.requests
 
-        def withdraw_after(sink: EventSink, ticket: int, pieces: Sequence[Piece]) -> list[Request]:
+        def withdraw_after(sink: EventSink, ticket: int, pieces: Sequence[Piece]) -> list[Requests]:
             choose(chosen, Mode.OFF)
             return requests(sink, ticket, pieces)
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from tests.conftest import DEADLINE_SECONDS
-from tests.support.requests import request
+from tests.support.requests import request, submit
 from uploader.carrier import Delivered
 from uploader.lanes import Lanes
 from uploader.outcome import Answer, Failure
@@ -28,9 +28,9 @@ def test_requests_go_on_when_a_thread_can_be_started_again(monkeypatch: pytest.M
     lanes = Lanes(4, Good)
     with monkeypatch.context() as patched:
         patched.setattr(threading.Thread, "start", _refuse)
-        lanes.submit([request(1)])
+        submit(lanes, [request(1)])
         (first,) = lanes.collect(DEADLINE_SECONDS)
-    lanes.submit([request(2)])
+    submit(lanes, [request(2)])
 
     assert isinstance(first, Delivered)
     assert isinstance(first.result, Failure)

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from tests.support.carrier import AnsweringCarrier
-from tests.support.requests import request
+from tests.support.requests import request, submit
 from uploader.carrier import Delivered, Signal
 from uploader.late import LateCarrier
 from uploader.outcome import Answer
@@ -52,8 +52,8 @@ def test_nothing_is_made_before_the_first_request(late: LateCarrier, maker: Make
 def test_one_is_made_for_all_requests(late: LateCarrier, maker: Maker) -> None:
     """With what is to be sent, and its answers come back."""
     first, second, third = (request(ticket) for ticket in (1, 2, 3))
-    late.submit([first])
-    late.submit([second, third])
+    submit(late, [first])
+    submit(late, [second, third])
 
     (made,) = maker.made
     assert made.groups == [[first], [second, third]]
@@ -74,7 +74,7 @@ def test_signals_come_in_one_go(late: LateCarrier) -> None:
 def test_what_was_said_before_it_was_made_is_still_heard(late: LateCarrier) -> None:
     """A stop, perhaps."""
     late.put(Signal.STOP)
-    late.submit([request(1)])
+    submit(late, [request(1)])
 
     assert set(late.collect(LONG)) == {Signal.STOP, Delivered((1,), Answer(201))}
 
@@ -87,14 +87,14 @@ def test_what_is_said_while_it_is_made_is_heard(maker: Maker) -> None:
         return maker()
 
     subject = LateCarrier(make)
-    subject.submit([request(1)])
+    submit(subject, [request(1)])
 
     assert Signal.STOP in subject.collect(LONG)
 
 
 def test_what_is_said_later_is_heard_once(late: LateCarrier) -> None:
     """The carrier itself hears it."""
-    late.submit([request(1)])
+    submit(late, [request(1)])
     late.collect(LONG)
     for _ in range(3):
         late.put(Signal.LOOK)

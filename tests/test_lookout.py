@@ -136,9 +136,9 @@ class Looking:
     def take(self) -> list[bytes]:
         """Return the events that are to be sent, each of which is accepted at once."""
         taken = []
-        while (item := self.turns.take(lambda _: SENDABLE)) is not None:
-            taken.append(item.piece.data)
-            item.reading.done([item.piece])
+        while (piece := self.turns.take(lambda _: SENDABLE)) is not None:
+            taken.append(piece.data)
+            piece.reading.done([piece])
         for reading in self.turns.finished():
             self.turns.remove(reading)
         return taken

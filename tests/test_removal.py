@@ -169,16 +169,16 @@ def test_the_uploader_goes_on_with_what_is_left(place: Place) -> None:
     backlog.refresh(list_segments(str(place.spool)))
     first = backlog.take()
     assert first is not None
-    assert first.piece.data == DROP
-    first.reading.again(first.piece)
+    assert first.data == DROP
+    first.reading.again(first)
 
     assert done(place) == (2, [])
 
     backlog.refresh(list_segments(str(place.spool)))
     taken = []
-    while item := backlog.take():
-        taken.append(item.piece.data)
-        item.reading.done([item.piece])
+    while piece := backlog.take():
+        taken.append(piece.data)
+        piece.reading.done([piece])
     assert taken == [KEEP, MORE]
     for reading in backlog.finished():
         backlog.remove(reading)

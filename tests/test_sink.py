@@ -15,7 +15,7 @@ from telemetry_spool import __version__
 from telemetry_spool.acks import Ack
 from tests.conftest import Place
 from tests.support.events import event
-from uploader.carrier import Request
+from tests.support.requests import Request, one_by_one
 from uploader.config import load
 from uploader.pieces import Piece, blocks
 from uploader.sink import Sink, sink_for
@@ -37,7 +37,7 @@ def sink(place: Place, **settings: object) -> Sink:
 
 def requests(subject: Sink, directory: Path) -> list[Request]:
     """Return the requests for these lines in a segment."""
-    return subject.requests(TICKET, pieces(subject, directory))
+    return one_by_one(subject.requests(TICKET, pieces(subject, directory)))
 
 
 def pieces(subject: Sink, directory: Path) -> list[Piece]:

@@ -11,8 +11,8 @@ import pytest
 from telemetry_spool.listing import list_segments
 from telemetry_spool.paths import Kind
 from tests.test_backlog import put
-from uploader.backlog import Item
 from uploader.gates import Owner
+from uploader.pieces import Piece
 from uploader.sendable import SENDABLE
 from uploader.suspects import Suspects
 from uploader.terms import PRIVATE, Terms
@@ -45,7 +45,7 @@ def everybody(_: Owner) -> frozenset[Kind]:
 
 def taken(turns: Turns, admit: Callable[[Owner], frozenset[Kind]] = everybody) -> list[bytes]:
     """Take lines until there are none."""
-    return [item.piece.data for item in iter(lambda: turns.take(admit), None)]
+    return [piece.data for piece in iter(lambda: turns.take(admit), None)]
 
 
 def test_owners_take_turns(turns: Turns, tmp_path: Path) -> None:
@@ -130,9 +130,9 @@ def test_those_who_wait_use_up_no_descriptors(
     before = len(os.listdir("/proc/self/fd"))
 
     for _ in range(3):
-        for item in iter_once(turns, len(owners)):
-            turns.again(item)
-            turns.rest_if_crowded(item.reading.turn)
+        for piece in iter_once(turns, len(owners)):
+            turns.again(piece)
+            turns.rest_if_crowded(piece.reading.turn)
 
     assert len(os.listdir("/proc/self/fd")) <= before + 2
     assert sorted(taken(turns)) == [b"%d" % number for number in range(1, 9)]
@@ -158,10 +158,10 @@ def test_an_event_stays_suspect_when_its_segment_is_opened_again(
     assert suspects.failed(again)
 
 
-def iter_once(turns: Turns, count: int) -> list[Item]:
+def iter_once(turns: Turns, count: int) -> list[Piece]:
     """Take so many lines."""
-    items = [turns.take(everybody) for _ in range(count)]
-    return [item for item in items if item is not None]
+    pieces = [turns.take(everybody) for _ in range(count)]
+    return [piece for piece in pieces if piece is not None]
 
 
 def test_in_a_shared_spool_nothing_is_taken_without_asking_its_owner(
@@ -181,4 +181,4 @@ def test_in_a_private_spool_more_is_taken_at_once(tmp_path: Path, turns: Turns) 
     turns.refresh(list_segments(str(tmp_path)), lambda _: None, lambda _: PRIVATE)
 
     assert turns.take(everybody) is not None
-    assert [item.piece.data for item in turns.take_read(10)] == [b'{"n": 2}', b'{"n": 3}']
+    assert [piece.data for piece in turns.take_read(10)] == [b'{"n": 2}', b'{"n": 3}']

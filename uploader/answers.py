@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from uploader.announcer import Announcer
-from uploader.backlog import Item
 from uploader.gates import Gates
 from uploader.outcome import Answer, Failure, Outcome, Verdict, judge, not_the_event
+from uploader.pieces import Piece
 from uploader.settlement import Settlement
 from uploader.suspects import Suspects
 from uploader.turns import Turns
@@ -49,7 +49,7 @@ class Answers:
         self._announcer = Announcer()
         self._batched = batched
         self._good: Answer | None = None
-        self._in_doubt: list[Item] = []
+        self._in_doubt: list[Piece] = []
         self._doubted: set[tuple[str, int]] = set()
 
     @property
@@ -59,8 +59,8 @@ class Answers:
 
     def resume(self, now: float) -> None:
         """Put back what has waited by itself for long enough."""
-        for item in self._suspects.due(now):
-            self._backlog.again(item)
+        for piece in self._suspects.due(now):
+            self._backlog.again(piece)
 
     def forget(self) -> None:
         """Forget everything that waits: the segments are closed."""
@@ -69,7 +69,7 @@ class Answers:
 
     def act(
         self,
-        items: Sequence[Item],
+        pieces: Sequence[Piece],
         result: Answer | Failure,
         now: float,
         today: datetime,
@@ -81,96 +81,96 @@ class Answers:
         They are for pieces of one segment; `alone` says that no other request is under way.
         """
         if result is self._good or result == self._good:
-            self._accept(items, now, today)
+            self._accept(pieces, now, today)
         else:
-            for number, item in enumerate(items, 1):
-                last = alone and number == len(items)
-                self._judge(item, result, now, today, alone=last)
+            for number, piece in enumerate(pieces, 1):
+                last = alone and number == len(pieces)
+                self._judge(piece, result, now, today, alone=last)
         if self._in_doubt and (alone or self._good is not None):
-            for item in self._in_doubt:
-                self._backlog.again(item)
+            for piece in self._in_doubt:
+                self._backlog.again(piece)
             self._in_doubt.clear()
 
-    def _accept(self, items: Sequence[Item], now: float, today: datetime) -> None:
-        self._note_answers(items, now)
-        self._settlement.accept(items[0].reading, [item.piece for item in items], today)
+    def _accept(self, pieces: Sequence[Piece], now: float, today: datetime) -> None:
+        self._note_answers(pieces, now)
+        self._settlement.accept(pieces, today)
 
     def _judge(
-        self, item: Item, result: Answer | Failure, now: float, today: datetime, *, alone: bool
+        self, piece: Piece, result: Answer | Failure, now: float, today: datetime, *, alone: bool
     ) -> None:
         outcome = judge(result, today, batched=self._batched)
         match outcome.verdict:
             case Verdict.ACCEPTED:
                 self._good = result if isinstance(result, Answer) else None
-                self._accept([item], now, today)
-            case Verdict.REJECTED if self._may_be_the_batch(item):
-                self._doubt(item, not_the_event(outcome), now, alone=alone)
+                self._accept([piece], now, today)
+            case Verdict.REJECTED if self._may_be_the_batch(piece):
+                self._doubt(piece, not_the_event(outcome), now, alone=alone)
             case Verdict.REJECTED:
-                self._note_answers([item], now)
-                self._reject(item, outcome)
+                self._note_answers([piece], now)
+                self._reject(piece, outcome)
             case Verdict.RETRY | Verdict.HOLD:
-                self._fail(item, outcome, now)
+                self._fail(piece, outcome, now)
 
-    def _may_be_the_batch(self, item: Item) -> bool:
+    def _may_be_the_batch(self, piece: Piece) -> bool:
         """Tell whether one event is refused by an endpoint that has not taken any batch yet.
 
         It may not take batches at all: then all events would go to the dead letters.
         """
-        return self._batched and item.piece.events == 1 and self._good is None
+        return self._batched and piece.events == 1 and self._good is None
 
-    def _doubt(self, item: Item, outcome: Outcome, now: float, *, alone: bool) -> None:
+    def _doubt(self, piece: Piece, outcome: Outcome, now: float, *, alone: bool) -> None:
         """Let others go first, which show what it is; refused again, it is the batch."""
         if not alone:
-            self._in_doubt.append(item)
-            item.reading.postpone(item.piece)
+            self._in_doubt.append(piece)
+            piece.reading.postpone(piece)
             return
-        place = (item.reading.path, item.piece.start)
+        place = (piece.reading.path, piece.start)
         if place in self._doubted or len(self._doubted) >= _MOST_DOUBTED:
-            self._fail(item, outcome, now)
+            self._fail(piece, outcome, now)
             return
         self._doubted.add(place)
-        self._note_answers([item], now)
-        self._backlog.again(item)
+        self._note_answers([piece], now)
+        self._backlog.again(piece)
 
-    def _reject(self, item: Item, outcome: Outcome) -> None:
+    def _reject(self, piece: Piece, outcome: Outcome) -> None:
         """Set one event aside; of a batch, find out which it is."""
-        if item.piece.events > 1:
-            self._backlog.split(item)
+        if piece.events > 1:
+            self._backlog.split(piece)
         else:
-            self._settlement.reject(item, outcome.reason, outcome)
+            self._settlement.reject(piece, outcome.reason, outcome)
 
-    def _fail(self, item: Item, outcome: Outcome, now: float) -> None:
-        failures = self._suspects.failed(item)
+    def _fail(self, piece: Piece, outcome: Outcome, now: float) -> None:
+        failures = self._suspects.failed(piece)
         if failures:
-            _log.debug("piece %d alone is answered with %s", item.piece.start, outcome.reason)
-            if item.piece.events > 1 and failures >= _SPLIT_AFTER:
-                self._suspects.split(item)
-                self._backlog.split(item)
+            _log.debug("piece %d alone is answered with %s", piece.start, outcome.reason)
+            if piece.events > 1 and failures >= _SPLIT_AFTER:
+                self._suspects.split(piece)
+                self._backlog.split(piece)
             else:
-                self._suspects.wait(item, now, failures)
-                item.reading.postpone(item.piece)
+                self._suspects.wait(piece, now, failures)
+                piece.reading.postpone(piece)
             return
-        owner = item.reading.turn
-        self._gate.failed(outcome, now, sent_at=item.sent_at, owner=owner)
+        owner = piece.reading.turn
+        self._gate.failed(outcome, now, sent_at=piece.sent_at, owner=owner)
         if self._gate.of(owner).delaying:
             self._announcer.trouble(outcome, now)
-        if self._may_be_too_much(item, outcome):
-            self._suspects.split(item)
-            self._backlog.split(item)
+        if self._may_be_too_much(piece, outcome):
+            self._suspects.split(piece)
+            self._backlog.split(piece)
         else:
-            self._backlog.again(item)
+            self._backlog.again(piece)
         self._backlog.rest_if_crowded(owner)
 
-    def _may_be_too_much(self, item: Item, outcome: Outcome) -> bool:
+    def _may_be_too_much(self, piece: Piece, outcome: Outcome) -> bool:
         """Tell whether an endpoint, or a proxy, may stumble over a batch that is all there is."""
-        failures = self._suspects.failures(item)
+        failures = self._suspects.failures(piece)
         stumbles = outcome.status in _STUMBLES and failures >= _SPLIT_ALONE_AFTER
-        return item.piece.events > 1 and stumbles
+        return piece.events > 1 and stumbles
 
-    def _note_answers(self, items: Sequence[Item], now: float) -> None:
+    def _note_answers(self, pieces: Sequence[Piece], now: float) -> None:
         """Note that the endpoint works."""
-        self._suspects.answered(items)
-        owner = items[0].reading.turn
-        self._gate.answered(now, [item.sent_at for item in items], owner)
+        self._suspects.answered(pieces)
+        owner = pieces[0].reading.turn
+        self._gate.answered(now, [piece.sent_at for piece in pieces], owner)
         if self._announcer.troubled and self._gate.of(owner).trouble is None:
             self._announcer.recovered()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Iterable
 
@@ -21,18 +20,6 @@ _MOST_OPEN_OF_ONE = 16
 
 # Events that were taken and are not dealt with, in bytes of memory: these, too.
 _MOST_HELD_BYTES = 32 * 2**20
-
-
-class Item:
-    """A piece that was taken, the segment it is from, and when it was sent."""
-
-    __slots__ = ("piece", "reading", "sent_at")
-
-    def __init__(self, piece: Piece, reading: Reading) -> None:
-        self.piece = piece
-        self.reading = reading
-        self.sent_at = math.inf
-        """Of the monotonic clock; infinite before."""
 
 
 class Backlog:
@@ -139,7 +126,7 @@ class Backlog:
         """Whether there are segments that could not be dealt with, though the endpoint works."""
         return bool(self._opened.passed_by or self._opened.all or any(self._waiting.values()))
 
-    def take(self) -> Item | None:
+    def take(self) -> Piece | None:
         """Return the next piece to deal with; None if there is none now.
 
         What was sent before and came back goes behind at least one other, and then takes turns with
@@ -150,7 +137,7 @@ class Backlog:
             return self._take_again() or self._take_new()
         return self._take_new() or self._take_again()
 
-    def take_read(self, most: int) -> list[Item]:
+    def take_read(self, most: int) -> list[Piece]:
         """Return up to so many pieces that come next and are in memory already.
 
         That is for when all goes well: none, once anything has come back or is in doubt.
@@ -158,17 +145,17 @@ class Backlog:
         reading = self._current
         if reading is None:
             return []
-        return [Item(piece, reading) for piece in reading.take_read(most)]
+        return reading.take_read(most)
 
-    def again(self, item: Item) -> None:
+    def again(self, piece: Piece) -> None:
         """Put a piece back, to be taken again behind another one."""
-        item.reading.again(item.piece)
+        piece.reading.again(piece)
         self._returned_first = False
         self._current = None
 
-    def split(self, item: Item) -> None:
+    def split(self, piece: Piece) -> None:
         """Put the halves of a piece back, to be taken by themselves."""
-        item.reading.split(item.piece)
+        piece.reading.split(piece)
         self._returned_first = False
         self._current = None
 
@@ -179,37 +166,37 @@ class Backlog:
             self._close(reading)
             self._waiting[reading.kind].appendleft(reading.path)
 
-    def _take_new(self) -> Item | None:
+    def _take_new(self) -> Piece | None:
         if self._holds_enough:
             return None
-        item = self._next_of_open() or self._next_of_waiting()
-        self._returned_first = item is not None
+        piece = self._next_of_open() or self._next_of_waiting()
+        self._returned_first = piece is not None
         readings = self._opened.all.values()
-        if item is not None and not any(reading.has_returned for reading in readings):
-            self._current = item.reading
-        return item
+        if piece is not None and not any(reading.has_returned for reading in readings):
+            self._current = piece.reading
+        return piece
 
-    def _next_of_open(self) -> Item | None:
+    def _next_of_open(self) -> Piece | None:
         for reading in self._allowed_of(self._opened.unfinished):
             if self._opened.has(reading):
                 piece = self._opened.take(reading)
                 if piece is not None:
-                    return Item(piece, reading)
+                    return piece
         return None
 
-    def _next_of_waiting(self) -> Item | None:
+    def _next_of_waiting(self) -> Piece | None:
         while (waiting := self._next_waiting) is not None:
             reading = self._opened.open(waiting.popleft())
             piece = None if reading is None else self._opened.take(reading)
             if reading is not None and piece is not None:
-                return Item(piece, reading)
+                return piece
         return None
 
-    def _take_again(self) -> Item | None:
+    def _take_again(self) -> Piece | None:
         self._returned_first = False
         for reading in self._allowed_of(self._opened.all):
             if reading.has_returned and self._opened.has(reading):
-                return Item(reading.take_again(), reading)
+                return reading.take_again()
         return None
 
     def finished(self) -> list[Reading]:

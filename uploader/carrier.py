@@ -16,17 +16,17 @@ class Signal(Enum):
     STOP = "stop"
 
 
-class Request(NamedTuple):
-    """What is POSTed, under a number of the caller's.
+class Requests(NamedTuple):
+    """What is POSTed with the same headers, each under a number of the caller's.
 
     `headers` are the same object for the same headers: to look at them once is enough. To these
     comes the idempotency key, of letters and digits, of which each request has its own.
     """
 
-    ticket: int
-    body: bytes
     headers: Mapping[str, str]
-    key: str
+    tickets: Sequence[int]
+    bodies: Sequence[bytes]
+    keys: Sequence[str]
 
 
 class Delivered(NamedTuple):
@@ -45,7 +45,7 @@ class Carrier(Protocol):
     All methods but `put` are used by one thread only. None of them raises because of a request.
     """
 
-    def submit(self, requests: Sequence[Request]) -> None:
+    def submit(self, requests: Requests) -> None:
         """Begin to POST these; what comes of each is delivered later."""
         ...
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 from telemetry_spool.headers import KEY
-from uploader.carrier import Delivered, Message, Request, Signal
+from uploader.carrier import Delivered, Message, Requests, Signal
 from uploader.curl_exchanges import Exchanges
 from uploader.curl_failures import wrong_setting
 from uploader.curl_options import header_lines
@@ -43,21 +43,19 @@ class CurlCarrier:
         self._ear.setblocking(False)
         self._mouth.setblocking(False)
 
-    def submit(self, requests: Sequence[Request]) -> None:
+    def submit(self, requests: Requests) -> None:
         """Begin to POST these; what comes of each is delivered later."""
-        made = []
+        headers, tickets, bodies, keys = requests
         try:
             route = self._routes.current()
-            for ticket, body, headers, key in requests:
-                if headers is not self._headers or route is not self._route:
-                    self._lines = header_lines(headers, route)
-                    self._headers, self._route = headers, route
-                made.append((ticket, body, [*self._lines, _KEY + key.encode()]))
+            if headers is not self._headers or route is not self._route:
+                self._lines = header_lines(headers, route)
+                self._headers, self._route = headers, route
         except (ValueError, OSError) as error:
-            tickets = [request.ticket for request in requests]
             self._messages.append(Delivered(tickets, wrong_setting(error)))
         else:
-            self._exchanges.begin(route, made)
+            heads = [[*self._lines, _KEY + key.encode()] for key in keys]
+            self._exchanges.begin(route, zip(tickets, bodies, heads, strict=True))
 
     def single(self, ticket: int, body: bytes | None, headers: Mapping[str, str]) -> None:
         """Begin to POST `body` with these headers only; without a body, to ask with OPTIONS."""

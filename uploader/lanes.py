@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from telemetry_spool.headers import with_key
-from uploader.carrier import Delivered, Message, Request, Signal
+from uploader.carrier import Delivered, Message, Requests, Signal
 from uploader.outcome import Failure, Trouble
 
 if TYPE_CHECKING:
     from uploader.transport import Transport, TransportFactory
 
 _log = logging.getLogger(__name__)
+
+
+class _Job(NamedTuple):
+    ticket: int
+    body: bytes
+    headers: Mapping[str, str]
 
 
 class Lanes:
@@ -28,17 +34,18 @@ class Lanes:
         """Give each lane a transport from `connect`, in its thread."""
         self._count = count
         self._connect = connect
-        self._jobs: SimpleQueue[Request | None] = SimpleQueue()
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._messages: SimpleQueue[Message] = SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._under_way = 0
 
-    def submit(self, requests: Sequence[Request]) -> None:
+    def submit(self, requests: Requests) -> None:
         """Begin to POST each when a lane is free."""
-        for request in requests:
-            self._submit(request)
+        headers, *columns = requests
+        for ticket, body, key in zip(*columns, strict=True):
+            self._submit(_Job(ticket, body, with_key(headers, key)))
 
-    def _submit(self, request: Request) -> None:
+    def _submit(self, job: _Job) -> None:
         self._under_way += 1
         if len(self._threads) < min(self._under_way, self._count):
             try:
@@ -46,9 +53,9 @@ class Lanes:
             except RuntimeError as error:  # the user may have no more threads
                 if not self._threads:
                     failure = Failure(Trouble.NETWORK, f"no request can be made: {error}")
-                    self._messages.put(Delivered([request.ticket], failure))
+                    self._messages.put(Delivered([job.ticket], failure))
                     return
-        self._jobs.put(request)
+        self._jobs.put(job)
 
     def _start(self) -> None:
         name = f"lane-{len(self._threads) + 1}"
@@ -78,11 +85,11 @@ class Lanes:
 
     def _drive(self) -> None:
         transport: Transport | None = None
-        while (request := self._jobs.get()) is not None:
+        while (job := self._jobs.get()) is not None:
             try:
                 transport = transport or self._connect()
-                result = transport.send(request.body, with_key(request.headers, request.key))
+                result = transport.send(job.body, job.headers)
             except Exception as error:  # noqa: BLE001 - a ticket without an answer would stop all
                 _log.exception("a request failed in an unexpected way")
                 result = Failure(Trouble.NETWORK, f"unexpected: {error!r}")
-            self._messages.put(Delivered([request.ticket], result))
+            self._messages.put(Delivered([job.ticket], result))

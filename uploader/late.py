@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 
-from uploader.carrier import Carrier, Message, Request, Signal
+from uploader.carrier import Carrier, Message, Requests, Signal
 
 
 class LateCarrier:
@@ -17,7 +17,7 @@ class LateCarrier:
         self._made: Carrier | None = None
         self._signals: SimpleQueue[Signal] = SimpleQueue()
 
-    def submit(self, requests: Sequence[Request]) -> None:
+    def submit(self, requests: Requests) -> None:
         """Begin to POST these; what comes of each is delivered later."""
         if self._made is None:
             self._made = self._make()

@@ -7,12 +7,16 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from telemetry_spool.acks import Ack
 from telemetry_spool.events import Malformed
 from telemetry_spool.segment import Line, read_lines
 from uploader.manifest import Entry, Listed, Manifest, entry_of
 from uploader.scanner import scanner
+
+if TYPE_CHECKING:
+    from uploader.reading import Reading
 
 _NOT_EMPTY = re.compile(rb"[^\n]+")
 
@@ -26,7 +30,22 @@ class Piece:
     a line that is no event, of which `data` may be the beginning only.
     """
 
-    __slots__ = ("data", "end", "events", "first", "manifest", "problem", "start")
+    __slots__ = (
+        "data",
+        "end",
+        "events",
+        "first",
+        "manifest",
+        "problem",
+        "reading",
+        "sent_at",
+        "start",
+    )
+
+    reading: Reading
+    """Its segment, once it has been taken from there."""
+    sent_at: float
+    """When it was sent last, on the monotonic clock; not there before."""
 
     def __init__(  # noqa: PLR0917 - there are as many as events, and names cost
         self, start: int, end: int, data: bytes, manifest: Manifest, first: int, events: int

@@ -59,9 +59,9 @@ class Reading:
         self._read: Iterator[Piece] = iter(())
         self._position = saved.offset
         self._beyond = set(saved.beyond)
-        self._under_way: set[int] = set()
+        self._under_way: set[Piece] = set()
         self._again: deque[Piece] = deque()
-        self._undecided: set[int] = set()
+        self._undecided: set[Piece] = set()
         self._at_end = False
         self._unsaved = False
         self.held = 0
@@ -91,7 +91,9 @@ class Reading:
 
     def _hand_out(self, pieces: Sequence[Piece]) -> None:
         self._position = pieces[-1].end
-        self._under_way.update([piece.start for piece in pieces])
+        self._under_way.update(pieces)
+        for piece in pieces:
+            piece.reading = self
         self.held += _cost(pieces)
 
     @property
@@ -110,27 +112,27 @@ class Reading:
 
     def done(self, pieces: Sequence[Piece]) -> None:
         """Note that pieces are accepted, or safe among the dead letters."""
-        starts = [piece.start for piece in pieces]
-        self._under_way.difference_update(starts)
+        self._under_way.difference_update(pieces)
         if self._undecided:
-            self._undecided.difference_update(starts)
+            self._undecided.difference_update(pieces)
         if self._under_way:
-            self._beyond.update(starts)
             for piece in pieces:
                 if piece.events > 1:
                     self._beyond.update(piece.starts())
+                else:
+                    self._beyond.add(piece.start)
         self.held -= _cost(pieces)
         self._unsaved = True
 
     def again(self, piece: Piece) -> None:
         """Put a piece back, to be taken again behind all others."""
-        self._undecided.discard(piece.start)
+        self._undecided.discard(piece)
         piece.part()
         self._again.append(piece)
 
     def split(self, piece: Piece) -> None:
         """Put the halves of a piece back, to be taken again by themselves."""
-        self._under_way.discard(piece.start)
+        self._under_way.discard(piece)
         self.held -= _cost([piece])
         position = self._position
         for half in piece.halves():
@@ -141,7 +143,7 @@ class Reading:
     def postpone(self, piece: Piece) -> None:
         """Note that a piece waits for something else than to be taken."""
         piece.part()
-        self._undecided.add(piece.start)
+        self._undecided.add(piece)
 
     @property
     def deleted(self) -> bool:
@@ -178,7 +180,7 @@ class Reading:
         """Save the progress beside the segment, if there is any. Raises OSError."""
         if not self._unsaved:
             return
-        offset = min(self._under_way, default=self._position)
+        offset = min((piece.start for piece in self._under_way), default=self._position)
         self._beyond = {start for start in self._beyond if start >= offset}
         _replace(self._ack_path, render(offset, self._beyond))
         self._unsaved = False

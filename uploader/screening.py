@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from telemetry_spool.paths import Kind
-from uploader.backlog import Item
+from uploader.pieces import Piece
 from uploader.settlement import Settlement
 from uploader.strictness import objection
 from uploader.turns import Turns
@@ -20,23 +20,23 @@ class Screening:
         self._settlement = settlement
         self._strict = strict
 
-    def are_sound(self, items: Sequence[Item]) -> bool:
+    def are_sound(self, pieces: Sequence[Piece]) -> bool:
         """Tell whether nothing of these has to be kept back, as far as can be told at a glance."""
-        return not self._strict and not any(item.piece.problem for item in items)
+        return not self._strict and not any(piece.problem for piece in pieces)
 
-    def keeps_back(self, item: Item) -> bool:
+    def keeps_back(self, piece: Piece) -> bool:
         """Set aside what must not be sent and return True; a batch with such an event is split."""
-        piece, reading = item.piece, item.reading
         if piece.problem is not None:
-            self._settlement.reject(item, piece.problem.reason, None)
+            self._settlement.reject(piece, piece.problem.reason, None)
             return True
-        if not self._strict or reading.kind is Kind.RELEASED:
+        if not self._strict or piece.reading.kind is Kind.RELEASED:
             return False
-        held = next(filter(None, (objection(line, reading.owner) for line in piece.lines())), None)
+        owner = piece.reading.owner
+        held = next(filter(None, (objection(line, owner) for line in piece.lines())), None)
         if held is None:
             return False
         if piece.events > 1:
-            self._backlog.split(item)
+            self._backlog.split(piece)
         else:
-            self._settlement.reject(item, held.reason, None)
+            self._settlement.reject(piece, held.reason, None)
         return True

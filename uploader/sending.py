@@ -12,12 +12,12 @@ from operator import attrgetter
 
 from uploader.admission import Admission
 from uploader.answers import Answers
-from uploader.backlog import Item
 from uploader.carrier import Carrier, Delivered
 from uploader.choices import Choices
 from uploader.config import UploaderConfig
 from uploader.gates import Gates
 from uploader.permission import Permission
+from uploader.pieces import Piece
 from uploader.rate import Rate
 from uploader.screening import Screening
 from uploader.settlement import Settlement
@@ -61,7 +61,7 @@ class Sending:
         self._answers = Answers(backlog, gates, settlement, random, batched=batched)
         self._screening = Screening(backlog, settlement, strict=config.strict)
         self._rate = Rate(config.max_events_per_second)
-        self._under_way: dict[int, Item] = {}
+        self._under_way: dict[int, Piece] = {}
         self._next_ticket = 1
         self._set_aside = 0
         self._told_at = -math.inf
@@ -110,57 +110,58 @@ class Sending:
         while not (self.interrupted or self.hurried or self.admission.full):
             if not self._rate.allowance(now) or not self.is_allowed():
                 break
-            item = self._backlog.take(admit)
-            if item is None:
+            piece = self._backlog.take(admit)
+            if piece is None:
                 break
-            room = self.admission.room(item.reading.turn, now) if self._rate.unlimited else 1
-            self._deal_with([item, *self._backlog.take_read(room - 1)], now)
+            room = self.admission.room(piece.reading.turn, now) if self._rate.unlimited else 1
+            self._deal_with([piece, *self._backlog.take_read(room - 1)], now)
         self._settlement.remove_finished()
 
-    def _deal_with(self, items: Sequence[Item], now: float) -> None:
+    def _deal_with(self, pieces: Sequence[Piece], now: float) -> None:
         """Send these, of one segment, but for what must not be sent."""
-        sound = self._screened(items)
+        sound = self._screened(pieces)
         if sound and self._may_begin(sound[0]):
             self._begin(sound, now)
             return
-        for item in sound:
-            self._backlog.again(item)
+        for piece in sound:
+            self._backlog.again(piece)
 
-    def _screened(self, items: Sequence[Item]) -> Sequence[Item]:
+    def _screened(self, pieces: Sequence[Piece]) -> Sequence[Piece]:
         """Return those that may be sent, and put back those for which there is no time now."""
-        if self._screening.are_sound(items):
-            return items
+        if self._screening.are_sound(pieces):
+            return pieces
         sound = []
-        for number, item in enumerate(items, 1):
-            if not self._screening.keeps_back(item):
-                sound.append(item)
+        for number, piece in enumerate(pieces, 1):
+            if not self._screening.keeps_back(piece):
+                sound.append(piece)
                 continue
             self._set_aside += 1
             if self.interrupted or self.hurried:
-                for each in items[number:]:
+                for each in pieces[number:]:
                     self._backlog.again(each)
                 break
         return sound
 
-    def _may_begin(self, item: Item) -> bool:
+    def _may_begin(self, piece: Piece) -> bool:
         """Ask again: who switches telemetry off, or deletes a segment, means the next request."""
         if self.interrupted:
             return False
         if not self._permission.is_old():
             return True
-        allowed = self.is_allowed() and item.reading.kind in self._permission.lately
-        return allowed and not item.reading.deleted
+        allowed = self.is_allowed() and piece.reading.kind in self._permission.lately
+        return allowed and not piece.reading.deleted
 
-    def _begin(self, items: Sequence[Item], now: float) -> None:
-        pieces = [item.piece for item in items]
-        self._rate.took(sum([piece.events for piece in pieces]))
-        requests = self._sink.requests(self._next_ticket, pieces)
-        for ticket, item in enumerate(items, self._next_ticket):
-            item.sent_at = now
-            self._under_way[ticket] = item
-        self._next_ticket += len(items)
-        self.admission.sent(items[0].reading.turn, len(items))
-        self._carrier.submit(requests)
+    def _begin(self, pieces: Sequence[Piece], now: float) -> None:
+        if not self._rate.unlimited:
+            self._rate.took(sum([piece.events for piece in pieces]))
+        first_ticket = self._next_ticket
+        for ticket, piece in enumerate(pieces, first_ticket):
+            piece.sent_at = now
+            self._under_way[ticket] = piece
+        self._next_ticket += len(pieces)
+        self.admission.sent(pieces[0].reading.turn, len(pieces))
+        for requests in self._sink.requests(first_ticket, pieces):
+            self._carrier.submit(requests)
 
     def delivered(self, messages: Sequence[Delivered]) -> None:
         """Act on what has come of requests."""
@@ -170,10 +171,10 @@ class Sending:
         for tickets, result in messages:
             found = [self._under_way.pop(ticket) for ticket in tickets]
             groups = [list(group) for _, group in groupby(found, key=_READING)]
-            for items in groups:
-                self.admission.ended(items[0].reading.turn, len(items))
-                alone = not self._under_way and items is groups[-1]
-                self._answers.act(items, result, now, self._today, alone=alone)
+            for pieces in groups:
+                self.admission.ended(pieces[0].reading.turn, len(pieces))
+                alone = not self._under_way and pieces is groups[-1]
+                self._answers.act(pieces, result, now, self._today, alone=alone)
 
     def forget(self) -> None:
         """Forget everything that waits: the segments are closed."""

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from uploader.accounts import Accounts
-from uploader.backlog import Item
 from uploader.config import UploaderConfig
 from uploader.outcome import Outcome
 from uploader.pieces import Piece
-from uploader.reading import Reading
 from uploader.turns import Turns
 
 SAVE_SECONDS = 1.0
@@ -22,7 +20,7 @@ SAVE_SECONDS = 1.0
 class _Rejection:
     """An event that goes to the dead letters: `outcome` is None if it was not sent."""
 
-    item: Item
+    piece: Piece
     reason: str
     outcome: Outcome | None
 
@@ -60,27 +58,28 @@ class Settlement:
         """When there is progress to save, on the monotonic clock; None if there is none."""
         return self._saved_at + SAVE_SECONDS if self._unsaved else None
 
-    def accept(self, reading: Reading, pieces: Sequence[Piece], now: datetime) -> None:
-        """Note that the endpoint has pieces of a segment, at the time of day `now`."""
+    def accept(self, pieces: Sequence[Piece], now: datetime) -> None:
+        """Note that the endpoint has pieces of one segment, at the time of day `now`."""
+        reading = pieces[0].reading
         self.counters.accepted += sum([piece.events for piece in pieces])
         self.counters.last_accepted_at = now
         self.accounts.of(reading.turn).receipts.accepted(pieces, now)
         reading.done(pieces)
         self._unsaved = True
 
-    def reject(self, item: Item, reason: str, outcome: Outcome | None) -> None:
+    def reject(self, piece: Piece, reason: str, outcome: Outcome | None) -> None:
         """Set one event aside; if that is not possible now, it is tried again, and not sent."""
-        self._reject(_Rejection(item, reason, outcome))
+        self._reject(_Rejection(piece, reason, outcome))
 
     def _reject(self, rejection: _Rejection) -> None:
-        item, now = rejection.item, datetime.now(tz=UTC)
-        letters = self.accounts.of(item.reading.turn).dead_letters
-        if not letters.write(item.piece.lines()[0], rejection.reason, rejection.outcome, now):
+        piece, now = rejection.piece, datetime.now(tz=UTC)
+        letters = self.accounts.of(piece.reading.turn).dead_letters
+        if not letters.write(piece.lines()[0], rejection.reason, rejection.outcome, now):
             self._undecided.append(rejection)  # sending it again would change nothing
-            item.reading.postpone(item.piece)
+            piece.reading.postpone(piece)
             return
         self.counters.rejected += 1
-        item.reading.done([item.piece])
+        piece.reading.done([piece])
         self._unsaved = True
 
     def retry_if_due(self, now: float) -> None:

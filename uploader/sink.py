@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Protocol
 
 from telemetry_spool.headers import OWN_AGENT, package_headers
 from telemetry_spool.segment import id_hash
-from uploader.carrier import Request
+from uploader.carrier import Requests
 from uploader.compression import Compress, compressor
 from uploader.config import UploaderConfig
 from uploader.pieces import SINGLE, Piece, Shape
@@ -18,7 +19,7 @@ class Sink(Protocol):
 
     shape: Shape
 
-    def requests(self, ticket: int, pieces: Sequence[Piece]) -> list[Request]:
+    def requests(self, ticket: int, pieces: Sequence[Piece]) -> list[Requests]:
         """Return the requests that carry pieces without a problem, with tickets from this one."""
         ...
 
@@ -34,15 +35,18 @@ class EventSink:
         self._agent = ""
         self._headers: Mapping[str, str] = {}
 
-    def requests(self, ticket: int, pieces: Sequence[Piece]) -> list[Request]:
+    def requests(self, ticket: int, pieces: Sequence[Piece]) -> list[Requests]:
         """Return the requests that carry these events, with tickets from this one on."""
         made = []
-        for number, piece in enumerate(pieces, ticket):
-            manifest, first = piece.manifest, piece.first
-            agent = manifest.agents[first]
+        for agent, alike in groupby(pieces, key=_agent):
             if agent != self._agent:
                 self._agent, self._headers = agent, {**package_headers(agent), **self._extra}
-            made.append(Request(number, piece.data, self._headers, manifest.ids[first]))
+            events = list(alike)
+            tickets = range(ticket, ticket + len(events))
+            ticket = tickets.stop
+            bodies = [event.data for event in events]
+            keys = [event.manifest.ids[event.first] for event in events]
+            made.append(Requests(self._headers, tickets, bodies, keys))
         return made
 
 
@@ -65,15 +69,20 @@ class BatchSink:
             **extra,
         }
 
-    def requests(self, ticket: int, pieces: Sequence[Piece]) -> list[Request]:
+    def requests(self, ticket: int, pieces: Sequence[Piece]) -> list[Requests]:
         """Return the requests that carry these batches, with tickets from this one on."""
-        return [self._request(number, piece) for number, piece in enumerate(pieces, ticket)]
+        compress = self._compress = self._compress or compressor(self._compression)
+        bodies = [compress(piece.data) if compress else piece.data for piece in pieces]
+        tickets = range(ticket, ticket + len(pieces))
+        return [Requests(self._headers, tickets, bodies, [_batch_key(piece) for piece in pieces])]
 
-    def _request(self, ticket: int, piece: Piece) -> Request:
-        self._compress = self._compress or compressor(self._compression)
-        body = self._compress(piece.data) if self._compress else piece.data
-        key = id_hash()(piece.manifest.digests(piece.first, piece.events)).hexdigest()
-        return Request(ticket, body, self._headers, key)
+
+def _agent(event: Piece) -> str:
+    return event.manifest.agents[event.first]
+
+
+def _batch_key(batch: Piece) -> str:
+    return id_hash()(batch.manifest.digests(batch.first, batch.events)).hexdigest()
 
 
 def sink_for(config: UploaderConfig) -> Sink:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from uploader import backoff
-from uploader.backlog import Item
+from uploader.pieces import Piece
 
 _Place = tuple[str, int]
 """Segment and offset: a segment may be closed and opened again while its event waits."""
@@ -28,7 +28,7 @@ class _Record:
 @dataclass(frozen=True, slots=True, order=True)
 class _Waiting:
     until: float
-    item: Item = field(compare=False)
+    piece: Piece = field(compare=False)
 
 
 class Suspects:
@@ -41,37 +41,37 @@ class Suspects:
         self._records: dict[_Place, _Record] = {}
         self._waiting: list[_Waiting] = []
 
-    def answered(self, items: Sequence[Item]) -> None:
+    def answered(self, pieces: Sequence[Piece]) -> None:
         """Note that the endpoint accepted or rejected pieces: it works."""
-        self._answers += len(items)
+        self._answers += len(pieces)
         if self._records:
-            for item in items:
-                self._records.pop(_place(item), None)
+            for piece in pieces:
+                self._records.pop(_place(piece), None)
 
-    def failed(self, item: Item) -> int:
+    def failed(self, piece: Piece) -> int:
         """Note that a piece failed; return how often, 0 if nothing was answered since the first."""
-        record = self._records.setdefault(_place(item), _Record(0, self._answers))
+        record = self._records.setdefault(_place(piece), _Record(0, self._answers))
         record.failures += 1
         return 0 if record.answers == self._answers else record.failures
 
-    def failures(self, item: Item) -> int:
+    def failures(self, piece: Piece) -> int:
         """Return how often a piece has failed since it was answered last."""
-        record = self._records.get(_place(item))
+        record = self._records.get(_place(piece))
         return record.failures if record else 0
 
-    def split(self, item: Item) -> None:
+    def split(self, piece: Piece) -> None:
         """Note that a piece goes on in halves, each of them as suspect: it may be all that is left.
 
         With nothing else to be answered meanwhile, they would be taken for an endpoint that fails.
         """
-        record = self._records[_place(item)]
-        for half in item.piece.halves():
-            self._records[item.reading.path, half.start] = replace(record)
+        record = self._records[_place(piece)]
+        for half in piece.halves():
+            self._records[piece.reading.path, half.start] = replace(record)
 
-    def wait(self, item: Item, now: float, failures: int) -> None:
+    def wait(self, piece: Piece, now: float, failures: int) -> None:
         """Keep a piece that failed so often, for longer each time, until `due()` returns it."""
         wait = backoff.delay(failures, self._random)
-        heapq.heappush(self._waiting, _Waiting(now + wait, item))
+        heapq.heappush(self._waiting, _Waiting(now + wait, piece))
 
     @property
     def next_due(self) -> float | None:
@@ -83,13 +83,13 @@ class Suspects:
         self._records.clear()
         self._waiting.clear()
 
-    def due(self, now: float) -> list[Item]:
+    def due(self, now: float) -> list[Piece]:
         """Return, and let go, the events whose wait is over."""
         over = []
         while self._waiting and self._waiting[0].until <= now:
-            over.append(heapq.heappop(self._waiting).item)
+            over.append(heapq.heappop(self._waiting).piece)
         return over
 
 
-def _place(item: Item) -> _Place:
-    return item.reading.path, item.piece.start
+def _place(piece: Piece) -> _Place:
+    return piece.reading.path, piece.start

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from telemetry_spool.listing import SegmentFile
 from telemetry_spool.paths import Kind
-from uploader.backlog import MOST_OPEN, Backlog, Item
+from uploader.backlog import MOST_OPEN, Backlog
 from uploader.gates import Owner
-from uploader.pieces import SINGLE, Shape
+from uploader.pieces import SINGLE, Piece, Shape
 from uploader.reading import Reading
 from uploader.sendable import SENDABLE
 from uploader.terms import PRIVATE, Terms
@@ -70,7 +70,7 @@ class Turns:
         for backlog in self._backlogs.values():
             backlog.allow(kinds)
 
-    def take(self, admit: Admit) -> Item | None:
+    def take(self, admit: Admit) -> Piece | None:
         """Return the next piece to deal with, of an admitted owner; None if there is none."""
         for _ in range(len(self._order)):
             owner = self._order[0]
@@ -81,12 +81,12 @@ class Turns:
                 kinds &= self._allowed
             if kinds:
                 self._backlogs[owner].allow(kinds)
-                item = self._backlogs[owner].take()
-                if item is not None:
-                    return item
+                piece = self._backlogs[owner].take()
+                if piece is not None:
+                    return piece
         return None
 
-    def take_read(self, most: int) -> list[Item]:
+    def take_read(self, most: int) -> list[Piece]:
         """Return up to so many pieces that come next and are in memory already.
 
         In a private spool only: in a shared one others would have to wait for all of these, and
@@ -96,22 +96,22 @@ class Turns:
             return []
         return self._backlogs[None].take_read(most)
 
-    def again(self, item: Item) -> None:
+    def again(self, piece: Piece) -> None:
         """Put a piece back, to be taken again behind another one."""
-        backlog = self._backlogs.get(item.reading.turn)
+        backlog = self._backlogs.get(piece.reading.turn)
         if backlog is not None:
-            backlog.again(item)
+            backlog.again(piece)
 
     def doubt(self) -> None:
         """See again before the next piece of each segment whether the segment is still there."""
         for backlog in self._backlogs.values():
             backlog.doubt()
 
-    def split(self, item: Item) -> None:
+    def split(self, piece: Piece) -> None:
         """Put the halves of a piece back, to be taken by themselves."""
-        backlog = self._backlogs.get(item.reading.turn)
+        backlog = self._backlogs.get(piece.reading.turn)
         if backlog is not None:
-            backlog.split(item)
+            backlog.split(piece)
 
     def rest_if_crowded(self, owner: Owner) -> None:
         """Close segments of an owner who has to wait, where many do: descriptors would run out."""

@@ -42,7 +42,7 @@ from telemetry_spool.recorder import Recorder
 from telemetry_spool.writer_settings import WriterConfig
 from tests.conftest import Place
 from tests.faults.table import survives
-from uploader.carrier import Delivered, Message, Request, Signal
+from uploader.carrier import Delivered, Message, Requests, Signal
 from uploader.config import load
 from uploader.engine import Engine
 from uploader.housekeeping import tidy
@@ -158,10 +158,10 @@ class Lanes:
         self._submitted = submitted
         self._messages: list[Message] = []
 
-    def submit(self, requests: Sequence[Request]) -> None:
+    def submit(self, requests: Requests) -> None:
         """Take requests."""
-        for ticket, body, headers, _ in requests:
-            batched = headers["Content-Type"] == "application/x-ndjson"
+        batched = requests.headers["Content-Type"] == "application/x-ndjson"
+        for ticket, body in zip(requests.tickets, requests.bodies, strict=True):
             lines = body.removesuffix(b"\n").split(b"\n") if batched else [body]
             for line in lines:
                 self._submitted(line)

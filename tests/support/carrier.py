@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from uploader.carrier import Delivered, Message, Request, Signal
+from tests.support.requests import Request, one_by_one
+from uploader.carrier import Delivered, Message, Requests, Signal
 from uploader.outcome import Answer, Failure
 
 CREATED = Answer(201)
@@ -15,7 +16,7 @@ class AnsweringCarrier:
 
     def __init__(self, answer: Answer | Failure = CREATED) -> None:
         self.answer = answer
-        self.groups: list[Sequence[Request]] = []
+        self.groups: list[list[Request]] = []
         self.told: Callable[[], None] = lambda: None
         self.ended = False
         self._tickets: list[int] = []
@@ -26,10 +27,10 @@ class AnsweringCarrier:
         """What it was given, of all groups."""
         return [request for group in self.groups for request in group]
 
-    def submit(self, requests: Sequence[Request]) -> None:
+    def submit(self, requests: Requests) -> None:
         """Keep the requests."""
-        self.groups.append(requests)
-        self._tickets += [request.ticket for request in requests]
+        self.groups.append(one_by_one([requests]))
+        self._tickets += requests.tickets
         self.told()
 
     def put(self, signal: Signal) -> None:
