@@ -435,6 +435,21 @@ def test_a_proxy_sees_no_more_headers_than_the_endpoint(
     )
 
 
+def test_a_proxy_that_is_to_connect_learns_the_address_and_no_more(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sent, and by which package, is for the endpoint only."""
+    heard: list[bytes] = []
+    with RawServer(lambda connection: heard.append(read_request(connection))) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{proxy.port}")
+        client.failure_at("https://telemetry.invalid/")
+
+    first, *headers = heard[0].lower().split(b"\r\n")[:-2]
+    assert first.startswith(b"connect telemetry.invalid:443 http/1.")
+    allowed = [b"host: telemetry.invalid:443", b"proxy-authorization: basic dxnlcjpzzwnyzxq="]
+    assert set(headers) - {allowed[0]} == {allowed[1]}
+
+
 @pytest.mark.parametrize("status", [403, 404, 405])
 def test_a_proxy_that_refuses_to_connect_is_known_by_its_answer(
     client: Client, monkeypatch: pytest.MonkeyPatch, status: int

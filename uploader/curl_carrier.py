@@ -14,7 +14,7 @@ from telemetry_spool.headers import KEY
 from uploader.carrier import Delivered, Message, Requests, Signal
 from uploader.curl_exchanges import Exchanges
 from uploader.curl_failures import wrong_setting
-from uploader.curl_options import header_lines
+from uploader.curl_options import Head, head_of
 from uploader.curl_route import Route, Routes
 from uploader.destination import Destination
 
@@ -38,7 +38,7 @@ class CurlCarrier:
         self._messages: deque[Message] = deque()
         self._headers: Mapping[str, str] = {}
         self._route: Route | None = None
-        self._lines: list[bytes] = []
+        self._head = Head("", [])
         self._ear, self._mouth = socket.socketpair()
         self._ear.setblocking(False)
         self._mouth.setblocking(False)
@@ -49,19 +49,21 @@ class CurlCarrier:
         try:
             route = self._routes.current()
             if headers is not self._headers or route is not self._route:
-                self._lines = header_lines(headers, route)
+                self._head = head_of(headers, route)
                 self._headers, self._route = headers, route
         except (ValueError, OSError) as error:
             self._messages.append(Delivered(tickets, wrong_setting(error)))
         else:
-            heads = [[*self._lines, _KEY + key.encode()] for key in keys]
-            self._exchanges.begin(route, zip(tickets, bodies, heads, strict=True))
+            agent, lines = self._head
+            heads = [[*lines, _KEY + key.encode()] for key in keys]
+            self._exchanges.begin(route, agent, zip(tickets, bodies, heads, strict=True))
 
     def single(self, ticket: int, body: bytes | None, headers: Mapping[str, str]) -> None:
         """Begin to POST `body` with these headers only; without a body, to ask with OPTIONS."""
         try:
             route = self._routes.current()
-            self._exchanges.begin(route, [(ticket, body, header_lines(headers, route))])
+            agent, lines = head_of(headers, route)
+            self._exchanges.begin(route, agent, [(ticket, body, lines)])
         except (ValueError, OSError) as error:
             self._messages.append(Delivered([ticket], wrong_setting(error)))
 

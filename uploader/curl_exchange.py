@@ -6,7 +6,7 @@ import pycurl
 
 from uploader.curl_answers import Answers, is_complete, read
 from uploader.curl_failures import failure, took_too_long
-from uploader.curl_options import handle_for
+from uploader.curl_options import UNEXPECTING, handle_for
 from uploader.curl_route import Route
 from uploader.outcome import BODY_BYTES, Answer, Failure
 
@@ -37,6 +37,7 @@ class Exchange:
         """Whether it may be used again."""
         self.due = 0.0
         """When to look whether it takes too long."""
+        self._agent = ""
         self._length = 0
         self._lines: list[bytes] = []
         self._body: list[bytes] = []
@@ -48,8 +49,14 @@ class Exchange:
         self.handle.setopt(pycurl.HEADERFUNCTION, self._lines.append)
         self.handle.setopt(pycurl.WRITEFUNCTION, self._take)
 
-    def begin(
-        self, ticket: int, body: bytes | None, lines: list[bytes], now: float, timeout: float
+    def begin(  # noqa: PLR0917 - once an event, and names cost
+        self,
+        ticket: int,
+        body: bytes | None,
+        agent: str,
+        lines: list[bytes],
+        now: float,
+        timeout: float,
     ) -> None:
         """Make it a POST of `body`, or OPTIONS without one; the caller hands it to curl.
 
@@ -65,7 +72,11 @@ class Exchange:
             if self._length > _USUAL_BUFFER_BYTES:
                 buffer = _LARGEST_BUFFER_BYTES if self._is_fast else _USUAL_BUFFER_BYTES
                 handle.setopt(pycurl.UPLOAD_BUFFERSIZE, buffer)
+                lines = [*lines, UNEXPECTING]
             handle.setopt(pycurl.POSTFIELDS, body)
+        if agent != self._agent:
+            self._agent = agent
+            handle.setopt(pycurl.USERAGENT, agent)
         handle.setopt(pycurl.HTTPHEADER, lines)
         self.ticket = ticket
         self.started_at = self._waits_since = now

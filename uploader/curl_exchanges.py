@@ -38,17 +38,18 @@ class Exchanges:
         self._distrusted = False
         self._under_way: dict[Any, Exchange] = {}
         self._free: list[Exchange] = []
-        self._waiting: deque[tuple[Route, _Request]] = deque()
+        self._waiting: deque[tuple[Route, str, _Request]] = deque()
         self._look_at = math.inf
 
     def __bool__(self) -> bool:
         """Tell whether any is under way."""
         return bool(self._under_way)
 
-    def begin(self, route: Route, requests: Iterable[_Request]) -> None:
+    def begin(self, route: Route, agent: str, requests: Iterable[_Request]) -> None:
         """Make requests as soon as there is room: ticket, body and header lines of each.
 
-        Without a body it is OPTIONS, which carries nothing, else POST.
+        `agent` is the User-Agent of all. Without a body it is OPTIONS, which carries nothing, else
+        POST.
         """
         if self._distrusted and not self._under_way:
             close(self._multi)
@@ -58,11 +59,11 @@ class Exchanges:
         self._look_at = min(self._look_at, now + self._read_timeout)
         for request in requests:
             if len(under_way) >= self._limit:
-                self._waiting.append((route, request))
+                self._waiting.append((route, agent, request))
                 continue
             ticket, body, lines = request
             exchange = self._exchange(route) if body is not None else self._new(route)
-            exchange.begin(ticket, body, lines, now, self._read_timeout)
+            exchange.begin(ticket, body, agent, lines, now, self._read_timeout)
             under_way[exchange.handle] = exchange
             self._multi.add_handle(exchange.handle)
 
@@ -81,8 +82,8 @@ class Exchanges:
         if now >= self._look_at:
             ended += self._late_ones(now)
         while self._waiting and len(self._under_way) < self._limit:
-            route, request = self._waiting.popleft()
-            self.begin(route, [request])
+            route, agent, request = self._waiting.popleft()
+            self.begin(route, agent, [request])
         return ended
 
     def _answered(self, handles: Sequence[Any]) -> list[Delivered]:

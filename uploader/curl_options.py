@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pycurl
 
 from uploader.curl_route import Route
 
 # What curl would say by itself and `requests` does not. "Name:" leaves a header out.
-_OURS = (b"Accept-Encoding: identity", b"Accept:", b"Expect:")
-_OURS_BY_PROXY = (*_OURS, b"Proxy-Connection:")
+_OURS = (b"Accept-Encoding: identity", b"Accept:")
+_FOR_PROXY = b"Proxy-Connection:"
+
+UNEXPECTING = b"Expect:"
+"""A line for large bodies: with more than 1 MiB curl would ask whether they may come."""
+
+
+class Head(NamedTuple):
+    """Headers as curl takes them: each line costs, so the User-Agent is an option of its own."""
+
+    agent: str
+    lines: list[bytes]
 
 
 def handle_for(route: Route, connect_timeout: float) -> Any:
@@ -23,18 +33,21 @@ def handle_for(route: Route, connect_timeout: float) -> Any:
     return handle
 
 
-def header_lines(headers: Mapping[str, str], route: Route) -> list[bytes]:
+def head_of(headers: Mapping[str, str], route: Route) -> Head:
     """Return headers as curl takes them, which adds `Host` and `Content-Length` by itself.
 
     Raises ValueError for what no header can be.
     """
-    lines = [f"{name}: {value}" if value else f"{name};" for name, value in headers.items()]
+    others = dict(headers)
+    agent = others.pop("User-Agent", "")
+    lines = [f"{name}: {value}" if value else f"{name};" for name, value in others.items()]
     if "Content-Type" not in headers:
         lines.append("Content-Type:")
-    together = "".join(lines)
+    together = "".join([agent, *lines])
     if not (together.isascii() and together.isprintable()):
         raise ValueError("a header has characters that cannot be sent")
-    return [*map(str.encode, lines), *(_OURS_BY_PROXY if route.proxy else _OURS)]
+    ours = (*_OURS, _FOR_PROXY) if route.proxy else _OURS
+    return Head(agent, [*map(str.encode, lines), *ours])
 
 
 # Not to wait for the name server when all is over, before libcurl 8.20: pycurl has no word for it.
@@ -52,6 +65,7 @@ def _constant(connect_timeout: float) -> dict[int, object]:
         pycurl.NETRC: pycurl.NETRC_IGNORED,
         pycurl.PROTOCOLS: pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS,
         pycurl.HEADEROPT: pycurl.HEADER_SEPARATE,
+        pycurl.PROXYHEADER: [b"User-Agent:", _FOR_PROXY],
         pycurl.PIPEWAIT: 1,
     }
 
