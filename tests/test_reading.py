@@ -187,6 +187,21 @@ def test_a_line_that_waits_for_its_dead_letter_is_not_taken_again(tmp_path: Path
         assert (subject.is_stuck(blocked=False), subject.finished) == (False, True)
 
 
+def test_what_was_postponed_and_is_done_at_last_does_not_make_the_rest_stuck(
+    tmp_path: Path,
+) -> None:
+    """A dead letter that could be written at the second attempt: another line is under way."""
+    with reading(put(tmp_path, b"a", b"b")) as subject:
+        first, second = take_all(subject)
+        subject.postpone(first)
+        subject.done([first])
+
+        assert not subject.is_stuck(blocked=False)
+
+        subject.postpone(second)
+        assert subject.is_stuck(blocked=False)
+
+
 def test_what_waits_keeps_nothing_of_what_was_read_with_it(tmp_path: Path) -> None:
     """An event that the endpoint stumbles over for days would keep a block in memory."""
     path = put(tmp_path, *[b'{"n": %d}' % number for number in range(4)])
